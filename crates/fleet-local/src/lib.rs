@@ -1,1 +1,4 @@
-//! To be written.
+//! An embedded Fleet-compatible server that runs environments as local processes.
+
+pub mod manager;
+pub mod verify;

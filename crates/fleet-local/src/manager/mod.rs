@@ -1,0 +1,1 @@
+//! The instance manager: resources, SQLite, reset, diff.
