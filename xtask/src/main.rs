@@ -1,1 +1,45 @@
-fn main() {}
+//! Development commands: `cargo xtask test` gets what the tests need and runs all of them, `cargo xtask tidy` holds the rules that no
+//! compiler holds. Not part of the product; nothing here is installed.
+
+mod command;
+mod say;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::say::say;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test [--filter TEXT]   get what the tests need, then run all of them: tests, documentation tests, tidy rules
+                         --filter TEXT: only the tests whose names contain TEXT
+  tidy                   check the rules of the repository alone";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test"] => test::run(None),
+        ["test", "--filter", text] => test::run(Some(text)),
+        ["tidy"] => tidy::run(),
+        ["help" | "--help" | "-h"] => {
+            say(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

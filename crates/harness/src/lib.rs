@@ -1,3 +1,13 @@
 //! The runner: a run spec becomes a plan, a plan becomes trials, trials become a record.
+//!
+//! The folders stand in the order in which things happen: [`spec`] reads and checks what the user wrote, [`plan`]
+//! turns tasks and variants into trials, [`runner`] starts them as room allows, `trial` takes one from its create
+//! to its release, `lease` keeps its instance alive, and `recorder` makes every step durable before the next.
+//! This crate speaks to the service over HTTP only and never prints.
 
+mod lease;
+pub mod plan;
+mod recorder;
+pub mod runner;
 pub mod spec;
+mod trial;

@@ -274,7 +274,7 @@ pub struct VerifierReport {
     pub execution_id: Option<String>,
     /// Milliseconds from asking to the answer, tries that failed included.
     pub elapsed_ms: u64,
-    /// Verifications asked for until one answered.
+    /// Verifications asked for until one answered; 0 if the spec asks not to verify an agent that failed.
     pub tries: u32,
 }
 

@@ -115,8 +115,6 @@ words! {
         CouldNotStart = "could_not_start",
         /// The agent said that the infrastructure failed it (exit 75, or its result).
         AgentInfrastructure = "agent_infrastructure",
-        /// The spec asks not to verify an agent that failed.
-        AgentFailed = "agent_failed",
         /// The verifier raised, or answered something that is no score.
         VerifierError = "verifier_error",
         /// A process of the agent could not be killed, so its work could not be verified.

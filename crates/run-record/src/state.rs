@@ -101,6 +101,10 @@ impl AttemptState {
             (Leased | Running, Event::AgentFinished { .. }) => to(AgentDead, Holds::Instance),
             (AgentDead, Event::VerifyIntended { .. }) => to(VerifyIntent, Holds::Instance),
             (VerifyIntent, Event::Scored { .. }) => to(Scored, Holds::Instance),
+            // A failed agent that the spec asks not to verify has its zero without a verification.
+            (AgentDead, Event::Scored { verifier, .. }) if verifier.tries == 0 => {
+                to(Scored, Holds::Instance)
+            }
             (Planned, Event::Unscored { .. }) => to(Unscored, Holds::Nothing),
             (Intent, Event::Unscored { ambiguous, .. }) => {
                 let holds = if *ambiguous {

@@ -19,6 +19,8 @@ pub enum ExitCode {
     Fatal,
     /// A bug in the harness.
     Internal,
+    /// The demo's agent asks for another attempt (`EX_TEMPFAIL`); never the code of a run.
+    TryAgain,
     /// Stopped by SIGINT after a clean teardown.
     Interrupted,
     /// Stopped by SIGTERM after a clean teardown.
@@ -36,6 +38,7 @@ impl ExitCode {
             Self::Leaked => 4,
             Self::Fatal => 5,
             Self::Internal => 70,
+            Self::TryAgain => 75,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

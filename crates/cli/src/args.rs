@@ -1,0 +1,277 @@
+//! The command line. Nothing here decides anything; every option has an environment twin `HARNESS_…`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs benchmarks of AI agents on Fleet environments: every instance given back, no result lost.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(after_help = "Examples:
+  harness init my-bench && harness run my-bench/quickstart.yaml
+  harness run eval.yaml --task crm-007 --trials 3
+  harness show latest crm-007")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Say less: only errors and the result
+    #[arg(short, long, global = true, env = "HARNESS_QUIET", conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; twice for debugging (RUST_LOG filters finer)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, env = "HARNESS_COLOR")]
+    pub(crate) color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a spec
+    Run(RunArgs),
+    /// Check a spec and everything it names, and list every problem
+    Check(SpecArgs),
+    /// List the runs on this machine
+    List(ListArgs),
+    /// Show a run, or one task of it with its logs
+    Show(ShowArgs),
+    /// Write a report again from a run's record
+    Report(ReportArgs),
+    /// Use the Fleet API from the shell
+    Fleet(FleetArgs),
+    /// Serve the embedded Fleet for other clients
+    Local(LocalArgs),
+    /// Write an environment, tasks and specs to start from
+    Init(InitArgs),
+    /// Print the JSON Schema of run specs
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The demo environment and its scripted agent
+    #[command(subcommand)]
+    Demo(DemoCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecArgs {
+    /// The run spec (YAML)
+    #[arg(env = "HARNESS_SPEC")]
+    pub(crate) spec: PathBuf,
+    /// Only these tasks; may be given more than once
+    #[arg(long = "task", value_name = "KEY", env = "HARNESS_TASK", value_delimiter = ',')]
+    pub(crate) tasks: Vec<String>,
+    /// Only the first N tasks
+    #[arg(long, value_name = "N", env = "HARNESS_LIMIT")]
+    pub(crate) limit: Option<u32>,
+    /// Trials per task and variant
+    #[arg(long, value_name = "N", env = "HARNESS_TRIALS")]
+    pub(crate) trials: Option<u32>,
+    /// Change a value of the spec; may be given more than once
+    #[arg(long = "set", value_name = "KEY.PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The folder that the runs' folders are made in
+    #[arg(long, value_name = "DIR", env = "HARNESS_OUT")]
+    pub(crate) out: Option<PathBuf>,
+    /// The run's name, first part of its id
+    #[arg(long, env = "HARNESS_NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Print the plan and stop; the service is only read
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsDir {
+    /// The folder that holds the runs
+    #[arg(long, value_name = "DIR", default_value = "runs", env = "HARNESS_RUNS")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// A run id, a unique prefix of one, a path, or `latest`
+    pub(crate) run: String,
+    /// A task of it
+    pub(crate) task: Option<String>,
+    /// Only this trial of the task
+    #[arg(long, value_name = "N")]
+    pub(crate) trial: Option<u32>,
+    /// Only this variant of the task
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A run id, a unique prefix of one, a path, or `latest`
+    pub(crate) run: String,
+    /// Which report; all of them into the run's folder if not given
+    #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json", "junit", "html", "md", "parquet"])]
+    pub(crate) format: Option<String>,
+    /// Where to, instead of stdout
+    #[arg(short, long, value_name = "PATH", requires = "format")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LocalArgs {
+    /// A folder with environment packages; may be given more than once
+    #[arg(long, value_name = "DIR", env = "HARNESS_ENVIRONMENTS", value_delimiter = ',')]
+    pub(crate) environments: Vec<PathBuf>,
+    /// A tasks file to serve as a project of its name; may be given more than once
+    #[arg(long, value_name = "FILE", env = "HARNESS_TASKS", value_delimiter = ',')]
+    pub(crate) tasks: Vec<PathBuf>,
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 8080, env = "HARNESS_PORT")]
+    pub(crate) port: u16,
+    /// How many instances may live at once
+    #[arg(long, value_name = "N", env = "HARNESS_INSTANCE_LIMIT")]
+    pub(crate) instance_limit: Option<usize>,
+    /// Ask callers for this key; without it everybody on this machine may call
+    #[arg(long, value_name = "KEY", env = "HARNESS_LOCAL_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Print where it listens as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The folder to fill
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// Serve the help desk
+    Helpdesk {
+        /// The SQLite database; must exist
+        #[arg(long)]
+        db: PathBuf,
+        /// The port; 0 takes a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// The address
+        #[arg(long, default_value = "127.0.0.1")]
+        host: std::net::IpAddr,
+    },
+    /// Work on one task as a scripted agent would
+    Agent {
+        /// How good it is at its work
+        #[arg(long, default_value = "regular", value_parser = ["novice", "regular", "expert"])]
+        skill: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetArgs {
+    /// The service; `FLEET_BASE_URL` as for the official SDK
+    #[arg(long, value_name = "URL", global = true, env = "FLEET_BASE_URL")]
+    pub(crate) endpoint: Option<String>,
+    /// As JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: FleetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FleetCommand {
+    /// The team, its limit and its use of it
+    Account,
+    /// The environments
+    Envs,
+    /// The tasks
+    Tasks(FleetTasks),
+    /// The instances that live
+    Instances(FleetInstances),
+    /// The runs
+    Runs {
+        /// Which: active, inactive or all
+        #[arg(long, default_value = "active", value_parser = ["active", "inactive", "all"])]
+        status: String,
+        /// Only my own
+        #[arg(long)]
+        mine: bool,
+    },
+    /// Close instances by id, or all of a run
+    Close {
+        /// Ids of instances
+        #[arg(required_unless_present = "run_id")]
+        instances: Vec<String>,
+        /// All of this run instead
+        #[arg(long, value_name = "ID", conflicts_with = "instances")]
+        run_id: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetTasks {
+    /// Only of this project
+    #[arg(long, value_name = "KEY")]
+    pub(crate) project: Option<String>,
+    /// Only for this environment
+    #[arg(long, value_name = "KEY")]
+    pub(crate) env: Option<String>,
+    /// Only these; may be given more than once
+    #[arg(long = "key", value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Write them as a tasks file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetInstances {
+    /// Only of this run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// Only in this status
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only in this region
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Only my own
+    #[arg(long)]
+    pub(crate) mine: bool,
+}

@@ -1,0 +1,107 @@
+//! From arguments to the function of a command, and from its answer to the process's exit code.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, ColorChoice, Command, DemoCommand, Global};
+use crate::commands::{check, demo, fleet, init, list, local, report, run, show};
+use crate::failure::{Failure, Outcome};
+use crate::printer::{Printer, Verbosity};
+
+/// Parses the arguments and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let printer = Printer {
+        verbosity: verbosity(&cli.global),
+    };
+    set_color(cli.global.color);
+    set_tracing(printer.verbosity);
+    let exit = match dispatch(cli.command, printer) {
+        Ok(exit) => exit,
+        Err(Failure { exit, message }) => {
+            printer.error(message);
+            exit
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(command: Command, printer: Printer) -> Outcome {
+    match command {
+        Command::Run(args) => runtime()?.block_on(run::run(args, printer)),
+        Command::Check(args) => runtime()?.block_on(check::check(&args, printer)),
+        Command::List(args) => list::list(&args, printer),
+        Command::Show(args) => show::show(&args, printer),
+        Command::Report(args) => report::report(&args, printer),
+        Command::Fleet(args) => runtime()?.block_on(fleet::fleet(args, printer)),
+        Command::Local(args) => runtime()?.block_on(local::local(args, printer)),
+        Command::Init(args) => init::init(&args, printer),
+        Command::Schema => {
+            printer.json(&harness::spec::schema());
+            Ok(run_record::ExitCode::Success)
+        }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "harness", &mut text);
+            printer.bytes(&text);
+            Ok(run_record::ExitCode::Success)
+        }
+        Command::Demo(demo) => runtime_of_demo(&demo)?.block_on(demo::demo(demo, printer)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    built.map_err(cannot_start)
+}
+
+/// The demo's processes are many and small: one thread each.
+fn runtime_of_demo(_demo: &DemoCommand) -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    built.map_err(cannot_start)
+}
+
+fn cannot_start(error: std::io::Error) -> Failure {
+    Failure::fatal(format!("error: could not start the async runtime: {error}"))
+}
+
+fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Debug,
+    }
+}
+
+fn set_color(choice: ColorChoice) {
+    let choice = match choice {
+        // The stream asks NO_COLOR, CLICOLOR_FORCE and the terminal itself.
+        ColorChoice::Auto => return,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+fn set_tracing(verbosity: Verbosity) {
+    let default = match verbosity {
+        Verbosity::Quiet => "off",
+        Verbosity::Normal => "error,fleet_local::verify=info",
+        Verbosity::Verbose => "warn,harness=info,fleet_api=info,fleet_local=info",
+        Verbosity::Debug => "info,harness=debug,fleet_api=debug,fleet_local=debug,process_tree=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(crate::display::Log)
+        .with_target(verbosity >= Verbosity::Debug)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,16 @@
+//! One file per command. Each takes what was asked for and answers with an exit code or a failure.
+
+mod check;
+mod demo;
+pub(crate) mod demo_package;
+mod entry;
+mod fleet;
+mod init;
+mod list;
+mod local;
+mod prepare;
+mod report;
+mod run;
+mod show;
+
+pub(crate) use entry::main;

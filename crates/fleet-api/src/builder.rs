@@ -1,0 +1,329 @@
+//! Puts a client together: where to, as whom, how patiently and how fast.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use crate::client::{Client, Shared};
+use crate::rate::{RateLimits, Rates};
+use crate::retry::{Chance, RetryPolicy};
+use crate::transport::Transport;
+
+/// Where Fleet's own service is.
+pub const DEFAULT_BASE_URL: &str = "https://orchestrator.fleetai.com";
+
+/// The largest answer that is read, after decompression.
+pub const DEFAULT_MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Idle connections are dropped before common servers drop them, so that a request does not meet a
+/// connection that is just being closed.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// How long a call and its parts may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening a connection.
+    pub connect: Duration,
+    /// One attempt, from sending to the last byte of the answer.
+    pub attempt: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// A call with all its attempts and waits.
+    pub call: Duration,
+    /// One attempt of a heartbeat, which is worth nothing when it is late.
+    pub heartbeat: Duration,
+    /// Between two looks at an instance that is still on its way.
+    pub poll: Duration,
+}
+
+impl Default for Timeouts {
+    /// A minute an attempt and three minutes a call; heartbeats 10 s, at the shortest interval of
+    /// 30 s enough for two attempts before the next is due; a look at pending instances every 5 s.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            attempt: Duration::from_mins(1),
+            idle: Duration::from_secs(30),
+            call: Duration::from_mins(3),
+            heartbeat: Duration::from_secs(10),
+            poll: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A client that cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The base URL is no address of a service.
+    #[error("the Fleet URL {url:?} cannot be used: {reason}")]
+    BaseUrl {
+        /// The URL, without credentials.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The API key cannot be sent.
+    #[error("the Fleet API key cannot be used: {reason}")]
+    ApiKey {
+        /// What is wrong; never the key.
+        reason: &'static str,
+    },
+    /// A rate is zero, negative or not a number.
+    #[error("the rate limit of {rate} per second cannot be used")]
+    Rate {
+        /// The rate.
+        rate: f64,
+    },
+    /// The system's HTTP or TLS set-up does not work.
+    #[error("the HTTP client could not be set up")]
+    Http {
+        /// Why.
+        source: reqwest::Error,
+    },
+}
+
+/// Settings of a [`Client`]; start with [`Client::builder`].
+#[derive(Clone)]
+pub struct ClientBuilder {
+    api_key: SecretString,
+    base_url: String,
+    user_agent: String,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    rates: RateLimits,
+    max_body: usize,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(api_key: SecretString) -> Self {
+        Self {
+            api_key,
+            base_url: DEFAULT_BASE_URL.to_owned(),
+            user_agent: concat!("fleet-api/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::default(),
+            rates: RateLimits::default(),
+            max_body: DEFAULT_MAX_BODY,
+        }
+    }
+
+    /// The service; slashes at the end are dropped. Default: [`DEFAULT_BASE_URL`].
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// The `User-Agent` header.
+    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
+        self.user_agent = name.into();
+        self
+    }
+
+    /// How long calls may take.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How failed attempts are repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How many requests are sent per second.
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rates = limits;
+        self
+    }
+
+    /// The largest answer that is read, in bytes after decompression.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// Builds the client. Nothing is sent.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let base = base_url(&self.base_url)?;
+        let authorization = authorization(&self.api_key)?;
+        for rate in [
+            self.rates.requests_per_second,
+            self.rates.creates_per_second,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if !(rate.is_finite() && (1e-6..=1e6).contains(&rate)) {
+                return Err(BuildError::Rate { rate });
+            }
+        }
+        // TLS needs a provider for the whole process. Somebody may have chosen one before: then
+        // theirs is used, and the error says no more than that.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .user_agent(&self.user_agent)
+            .connect_timeout(self.timeouts.connect)
+            .pool_idle_timeout(POOL_IDLE)
+            // A redirected request would carry the key to another place.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_loopback(&base) {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|source| BuildError::Http { source })?;
+        Ok(Client::from_shared(Arc::new(Shared {
+            base: base.as_str().trim_end_matches('/').to_owned(),
+            secret: self.api_key,
+            transport: Transport {
+                http,
+                authorization,
+                idle_timeout: self.timeouts.idle,
+                max_body: self.max_body,
+            },
+            rates: Rates::new(self.rates),
+            retry: RetryPolicy {
+                max_attempts: self.retry.max_attempts.max(1),
+                ..self.retry
+            },
+            timeouts: self.timeouts,
+            chance: Chance::new(),
+        })))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
+fn base_url(text: &str) -> Result<Url, BuildError> {
+    let refuse = |url: &str, reason: &str| BuildError::BaseUrl {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let url = Url::parse(text.trim()).map_err(|error| refuse(text, &error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("…", "it contains credentials"));
+    }
+    match url.scheme() {
+        "http" | "https" => {}
+        _ => return Err(refuse(text, "it must start with http:// or https://")),
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refuse(text, "it has a query or a fragment"));
+    }
+    Ok(url)
+}
+
+fn authorization(key: &SecretString) -> Result<HeaderValue, BuildError> {
+    let key = key.expose_secret().trim();
+    if key.is_empty() {
+        return Err(BuildError::ApiKey {
+            reason: "it is empty",
+        });
+    }
+    let mut value =
+        HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| BuildError::ApiKey {
+            reason: "it contains a line break or another control character",
+        })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Proxies are for the network: asking one for this machine would reach its own.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(url: &str, key: &str) -> Result<Client, BuildError> {
+        Client::builder(SecretString::from(key))
+            .base_url(url)
+            .build()
+    }
+
+    #[test]
+    fn slashes_at_the_end_do_not_double() {
+        for url in [
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:1/",
+            "http://127.0.0.1:1//",
+        ] {
+            assert_eq!(build(url, "k").unwrap().base_url(), "http://127.0.0.1:1");
+        }
+        assert_eq!(
+            build("https://host/fleet/", "k").unwrap().base_url(),
+            "https://host/fleet"
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        for url in [
+            "",
+            "localhost:80",
+            "ftp://host",
+            "http://",
+            "http://host?x",
+            "http://host#x",
+        ] {
+            assert!(
+                matches!(build(url, "k"), Err(BuildError::BaseUrl { .. })),
+                "{url}"
+            );
+        }
+        let error = build("http://me:hunter2@host", "k").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_sent_is_refused_without_being_shown() {
+        for key in ["", "  ", "hunter2\nX: y", "hunter2\0"] {
+            let error = build("http://host", key).unwrap_err();
+            assert!(matches!(error, BuildError::ApiKey { .. }), "{key:?}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+        assert!(build("http://host", " k\n").is_ok());
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_refused() {
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let limits = RateLimits {
+                creates_per_second: Some(rate),
+                ..RateLimits::none()
+            };
+            let built = Client::builder("k".into()).rate_limits(limits).build();
+            assert!(matches!(built, Err(BuildError::Rate { .. })), "{rate}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_never_asked_through_a_proxy() {
+        for (url, expected) in [
+            ("http://127.0.0.1:1", true),
+            ("http://127.64.0.1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost", true),
+            ("http://localhost.example.com", false),
+            ("https://10.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The words of the wire: what the Fleet API sends and receives, one file per topic.
+//!
+//! Both sides use these types, the client in this crate and the embedded server in another, so
+//! every one of them can be written as well as read. Reading is lenient: unknown fields are
+//! ignored, optional fields may be absent or `null`, unknown status words are kept, and numbers
+//! that arrive as text or with a fraction are understood where nothing is lost by it.
+
+mod account;
+mod environment;
+mod heartbeat;
+mod id;
+mod instance;
+mod lenient;
+mod run;
+mod task;
+mod verifier;
+
+pub use account::Account;
+pub use environment::Environment;
+pub use heartbeat::{HeartbeatBody, HeartbeatResponse};
+pub use id::{
+    EnvKey, ExecutionId, InstanceId, InvalidId, MAX_ID_BYTES, ProfileId, ProjectKey, RequestId,
+    RunId, TaskKey, TeamId, VerifierId,
+};
+pub use instance::{
+    CREATED_FROM_SDK, CreateInstanceBody, Instance, InstanceQuery, InstanceStatus, InstanceUrls,
+    ManagerUrls,
+};
+pub use run::{Run, RunActivity, RunQuery};
+pub use task::{TaskList, TaskResponse, VerifierData};
+pub use verifier::{
+    ExecuteResponse, ExecuteVerifierBody, VerifierCheck, VerifierFailure, VerifierRecord,
+};

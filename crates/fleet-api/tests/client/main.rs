@@ -1,0 +1,15 @@
+//! The client against a service on this machine that answers by script: what is sent, how often, and
+//! what a caller is told. Requests and answers as such are tested beside the code.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests end the test at the first surprise"
+)]
+
+mod answers;
+mod create;
+mod limits;
+mod retries;
+mod support;
+mod tasks;
+mod verify;

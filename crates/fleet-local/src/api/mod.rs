@@ -1,0 +1,19 @@
+//! The control plane: the routes of the Fleet API that the server offers, each a thin layer over
+//! the instances, packages and tasks behind it.
+
+mod auth;
+mod catalogue;
+mod create;
+pub(crate) mod error;
+mod instances;
+mod query;
+mod record;
+mod router;
+mod state;
+mod tasks;
+mod verifiers;
+
+pub(crate) use auth::Credentials;
+pub(crate) use router::service;
+pub use state::Verification;
+pub(crate) use state::{App, AppState, Verifications};

@@ -1,0 +1,57 @@
+//! An instance's own directory and its own copy of the data.
+
+use std::io;
+use std::path::Path;
+
+use crate::package::{DatabasePaths, Templates};
+use crate::seam::{DatabaseFiles, InstanceFiles};
+
+/// Folder of the databases below an instance's directory.
+const DATA: &str = "data";
+/// Folder of what the apps and the setup commands print.
+pub(crate) const LOGS: &str = "logs";
+
+/// Where the files of an instance will be. Nothing is created.
+pub(crate) fn plan(dir: &Path, databases: &DatabasePaths) -> InstanceFiles {
+    let data = dir.join(DATA);
+    let databases = databases
+        .keys()
+        .map(|name| {
+            let files = DatabaseFiles {
+                seed: data.join(format!("{name}.seed.db")),
+                current: data.join(format!("{name}.db")),
+            };
+            (name.clone(), files)
+        })
+        .collect();
+    InstanceFiles {
+        dir: dir.to_owned(),
+        databases,
+    }
+}
+
+/// Creates the directory and copies the data. Blocking.
+pub(crate) fn create(
+    files: &InstanceFiles,
+    databases: &DatabasePaths,
+    templates: &Templates,
+) -> io::Result<()> {
+    fs_err::create_dir_all(files.dir.join(LOGS))?;
+    fs_err::create_dir_all(files.dir.join(DATA))?;
+    for (name, source) in databases {
+        let target = &files.databases[name];
+        let template = templates.get(source);
+        copy(template, &target.current)?;
+        copy(template, &target.seed)?;
+        let mut permissions = fs_err::metadata(&target.seed)?.permissions();
+        permissions.set_readonly(true);
+        fs_err::set_permissions(&target.seed, permissions)?;
+    }
+    Ok(())
+}
+
+/// `fs::copy` shares blocks where the file system can; the mode of the template (private, as
+/// temporary files are) is kept.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs_err::copy(from, to).map(|_| ())
+}

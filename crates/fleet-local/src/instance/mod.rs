@@ -1,0 +1,15 @@
+//! One running environment: its record, its lease, its apps, and the task that leads it from
+//! `pending` to its end.
+
+mod apps;
+mod files;
+pub(crate) mod lease;
+mod memory;
+mod output;
+mod ports;
+mod record;
+mod supervisor;
+
+pub(crate) use files::plan as plan_files;
+pub(crate) use record::{EndCause, Instance, InstanceSpec, Status, Urls};
+pub(crate) use supervisor::{Host, supervise};

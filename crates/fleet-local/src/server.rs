@@ -1,0 +1,326 @@
+//! The server as a whole: what it is configured with, how it starts, and how it ends with nothing
+//! left.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::ServiceExt;
+use axum::extract::Request;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, App, AppState, Credentials, Verification};
+use crate::clock::Clock;
+use crate::config::{self, ServerConfig, StartError};
+use crate::instance::{EndCause, Host};
+use crate::package::{Package, TemplateError, Templates, discover};
+use crate::store::{Ledger, Store};
+use crate::tasks::TaskCatalogue;
+use crate::verify::{VerifierService, VerifyConfig};
+
+/// Requests in flight at a shutdown get this long after every instance has ended.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The ends of instances are bounded by their grace and the proof of their death; this is far
+/// beyond both.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Idle connections to apps are given up early: after it the port may belong to another instance's
+/// app.
+const IDLE_CONNECTION: Duration = Duration::from_secs(5);
+
+/// What a shutdown could not end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShutdownReport {
+    /// One line per process or instance that may still be there. Empty: nothing is left.
+    pub leftovers: Vec<String>,
+}
+
+/// What a server did so far, for tests and diagnostics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerSnapshot {
+    /// Instances that are pending or running now.
+    pub live: usize,
+    /// Instances ever made.
+    pub created: u64,
+    /// Ended because a client gave them back.
+    pub closed_by_delete: u64,
+    /// Ended by TTL, missed heartbeats or the server's maximum.
+    pub expired: u64,
+    /// Never became usable.
+    pub start_failed: u64,
+    /// Were usable and broke.
+    pub crashed: u64,
+    /// The most that lived at once.
+    pub max_live: u64,
+    /// The latest verifications, oldest first.
+    pub verifications: Vec<Verification>,
+}
+
+/// A running server. [`Server::shutdown`] ends it; one that is only dropped ends its instances as
+/// well, but nobody waits for that or learns of it.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    app: App,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    /// Held for its removal, which comes last.
+    _dirs: Dirs,
+}
+
+impl Server {
+    /// Loads packages and tasks, builds what data is missing, and serves.
+    pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
+        config::check(&config)?;
+        let listener = TcpListener::bind(config.bind)
+            .await
+            .map_err(|source| StartError::Bind {
+                address: config.bind,
+                source,
+            })?;
+        let address = listener.local_addr().map_err(|source| StartError::Bind {
+            address: config.bind,
+            source,
+        })?;
+        let (config, loaded) = tokio::task::spawn_blocking(move || {
+            Loaded::load(&config).map(|loaded| (config, loaded))
+        })
+        .await
+        .map_err(|panic| StartError::Data {
+            reason: panic.to_string(),
+        })??;
+
+        let verifier = VerifierService::new(VerifyConfig {
+            data_dir: loaded.dirs.data.join("verifiers"),
+            python: config.python,
+            time_limit: config.verifier_time_limit,
+            memory_limit: config.verifier_memory_limit,
+            shim: config.shim.clone(),
+            base_url: format!("http://{address}"),
+            api_key: config.api_key.clone(),
+        })
+        .map_err(StartError::Verifiers)?;
+        let host = Host {
+            clock: Clock::new(config.clock_scale),
+            shim: config.shim,
+            harness: config.harness,
+            instances_dir: loaded.dirs.instances_path.clone(),
+            keep_instance_dirs: config.keep_instance_dirs,
+            templates: loaded.templates,
+            http: http_client().map_err(StartError::Http)?,
+            start_permits: Semaphore::new(config.concurrent_starts),
+            app_grace: config.app_grace,
+            ledger: Ledger::default(),
+        };
+        let app = App(Arc::new(AppState {
+            host: Arc::new(host),
+            packages: loaded.packages,
+            store: Store::new(config.instance_limit),
+            tasks: loaded.tasks,
+            verifier,
+            credentials: Credentials::new(config.api_key.as_ref()),
+            regions: config.regions,
+            maximum_lease: config.maximum_lease,
+            supervisors: TaskTracker::new(),
+            verifications: api::Verifications::default(),
+        }));
+
+        let stop = CancellationToken::new();
+        let signal = stop.clone().cancelled_owned();
+        let service = ServiceExt::<Request>::into_make_service(api::service(app.clone()));
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, service)
+                .with_graceful_shutdown(signal)
+                .await
+            {
+                tracing::error!("the embedded server stopped serving: {error}");
+            }
+        });
+        tracing::debug!(%address, environments = app.packages.len(), "the embedded server is up");
+        Ok(Self {
+            address,
+            app,
+            stop,
+            serving,
+            _dirs: loaded.dirs,
+        })
+    }
+
+    /// The address, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What clients take as `FLEET_BASE_URL`; no trailing slash.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Counts and the latest verifications.
+    pub fn snapshot(&self) -> LedgerSnapshot {
+        let ledger = &self.app.host.ledger;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        LedgerSnapshot {
+            live: self.app.store.live(),
+            created: self.app.store.created(),
+            closed_by_delete: count(&ledger.closed),
+            expired: count(&ledger.expired),
+            start_failed: count(&ledger.start_failed),
+            crashed: count(&ledger.crashed),
+            max_live: self.app.store.max_live(),
+            verifications: self.app.verifications.all(),
+        }
+    }
+
+    /// Makes nothing new, ends every instance, and stops serving. The server answers until the last
+    /// instance has ended, so that clients see their ends.
+    pub async fn shutdown(mut self) -> ShutdownReport {
+        self.end_instances();
+        let app = &self.app;
+        let ended = tokio::time::timeout(SHUTDOWN_TIMEOUT, app.supervisors.wait())
+            .await
+            .is_ok();
+        app.verifier.shutdown().await;
+        self.stop.cancel();
+        if tokio::time::timeout(DRAIN_TIMEOUT, &mut self.serving)
+            .await
+            .is_err()
+        {
+            self.serving.abort();
+        }
+        let mut leftovers = Vec::new();
+        for instance in app.store.all() {
+            let state = instance.state();
+            if !ended && !state.finished {
+                leftovers.push(format!("instance {}: it has not ended", instance.id));
+            }
+            leftovers.extend(
+                state
+                    .leftovers
+                    .iter()
+                    .map(|line| format!("instance {}: {line}", instance.id)),
+            );
+        }
+        ShutdownReport { leftovers }
+    }
+
+    fn end_instances(&self) {
+        // In this order: what is added before the store is closed is seen by `all`.
+        self.app.store.close();
+        for instance in self.app.store.all() {
+            instance.request_end(EndCause::Shutdown);
+        }
+        self.app.supervisors.close();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Repeating it after a shutdown changes nothing.
+        self.end_instances();
+        self.stop.cancel();
+    }
+}
+
+/// Directories, some of which go with the server.
+#[derive(Debug)]
+struct Dirs {
+    data: PathBuf,
+    instances_path: PathBuf,
+    /// Before `_temporary`: it may lie within it.
+    _instances: Option<TempDir>,
+    _temporary: Option<TempDir>,
+}
+
+impl Dirs {
+    fn make(config: &ServerConfig) -> std::io::Result<Self> {
+        let temporary = match &config.data_dir {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("fleet-local-").tempdir()?),
+        };
+        let data = match (&config.data_dir, &temporary) {
+            (Some(dir), _) => dir.clone(),
+            (None, Some(dir)) => dir.path().to_owned(),
+            (None, None) => unreachable!("without a data directory a temporary one was made"),
+        };
+        fs_err::create_dir_all(&data)?;
+        let data = fs_err::canonicalize(data)?;
+        // One folder per server, as several may share a data directory.
+        let mut instances = tempfile::Builder::new()
+            .prefix("instances-")
+            .tempdir_in(&data)?;
+        let instances_path = instances.path().to_owned();
+        if config.keep_instance_dirs {
+            instances.disable_cleanup(true);
+        }
+        Ok(Self {
+            data,
+            instances_path,
+            _instances: Some(instances),
+            _temporary: temporary,
+        })
+    }
+
+    fn templates(&self) -> PathBuf {
+        self.data.join("seeds")
+    }
+}
+
+/// Everything that is read from disk before the server serves.
+struct Loaded {
+    packages: std::collections::BTreeMap<String, Arc<Package>>,
+    tasks: TaskCatalogue,
+    templates: Templates,
+    dirs: Dirs,
+}
+
+impl Loaded {
+    fn load(config: &ServerConfig) -> Result<Self, StartError> {
+        let packages = discover(&config.environments).map_err(StartError::Environments)?;
+        let files: Vec<PathBuf> = packages
+            .values()
+            .flat_map(|package| package.tasks.iter().cloned())
+            .chain(config.tasks.iter().cloned())
+            .collect();
+        let tasks = TaskCatalogue::load(&files).map_err(StartError::Tasks)?;
+        let dirs = Dirs::make(config).map_err(StartError::DataDir)?;
+        let templates = build_templates(&packages, &dirs.templates())?;
+        Ok(Self {
+            packages,
+            tasks,
+            templates,
+            dirs,
+        })
+    }
+}
+
+fn build_templates(
+    packages: &std::collections::BTreeMap<String, Arc<Package>>,
+    cache: &Path,
+) -> Result<Templates, StartError> {
+    Templates::build(packages.values().map(AsRef::as_ref), cache).map_err(|error: TemplateError| {
+        StartError::Data {
+            reason: crate::error_chain(&error),
+        }
+    })
+}
+
+fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    // The client insists on a provider even where only plain HTTP to loopback is spoken. A second
+    // installation is refused, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .no_gzip()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .build()
+}

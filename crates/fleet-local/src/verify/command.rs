@@ -1,0 +1,200 @@
+//! The native `command` verifier: any program that reads a JSON request and prints a score.
+//!
+//! Responsible for the request, for copies of the databases (so that the program can neither change the instance nor see it change), and
+//! for reading the answer. A program that does not end with code 0 and a finite score has no result; it never counts as a zero.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+use process_tree::{LeaderStatus, Limits, OutputSink, Shim, StdinSource, TreeCommand, TreeExit};
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::arguments::CallArguments;
+use super::outcome::Outcome;
+use crate::error_chain;
+use crate::manager::{OpenError, open_current_read_only, open_seed};
+use crate::seam::{CURRENT, InstanceFiles, InstanceView};
+
+/// Bytes of stdout and of stderr that are kept.
+const OUTPUT: u64 = 1024 * 1024;
+
+/// Between the polite and the hard stop; a verifier has nothing to save.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Variables that programs need to start at all; nothing else of the server's environment is passed on.
+const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+
+/// The definition of a `command` verifier.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    #[serde(rename = "kind")]
+    _kind: String,
+    command: Vec<String>,
+}
+
+/// What one run needs besides its definition.
+pub(super) struct Run<'run> {
+    pub(super) shim: &'run Shim,
+    pub(super) key: Option<&'run str>,
+    pub(super) call: &'run CallArguments,
+    pub(super) instance: &'run Arc<dyn InstanceView>,
+    pub(super) time_limit: Duration,
+    pub(super) memory_limit: u64,
+    pub(super) scratch: &'run Path,
+}
+
+/// Runs a `command` verifier.
+pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
+    let definition: Definition = match serde_json::from_value(definition.clone()) {
+        Ok(definition) => definition,
+        Err(error) => return Outcome::failed("ValueError", format!("the command verifier's definition is wrong: {error}")),
+    };
+    let Some((program, arguments)) = definition.command.split_first() else {
+        return Outcome::failed("ValueError", "the command verifier's definition is wrong: the command is empty");
+    };
+    // Removed with everything in it when this function returns; the program's tree has ended by then.
+    let scratch = match tempfile::Builder::new().prefix("verify-").tempdir_in(run.scratch) {
+        Ok(scratch) => scratch,
+        Err(error) => return Outcome::failed("OSError", format!("no folder for the verifier: {error}")),
+    };
+    let request = match prepare(&run, scratch.path()).await {
+        Ok(request) => request,
+        Err(error) => return Outcome::failed("OSError", format!("the verifier's request could not be prepared: {}", error_chain(&error))),
+    };
+    let mut command = TreeCommand::new(program, scratch.path());
+    command.args = arguments.iter().map(OsString::from).collect();
+    command.env = PASSED_ON.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
+    command.stdin = StdinSource::File(request);
+    command.stdout = OutputSink::Memory { limit: OUTPUT };
+    command.stderr = OutputSink::Memory { limit: OUTPUT };
+    command.watch_last_json_line = true;
+    command.grace = GRACE;
+    command.limits = Limits { address_space_bytes: Some(run.memory_limit), ..Limits::default() };
+    let mut tree = match process_tree::spawn(run.shim, command).await {
+        Ok(tree) => tree,
+        Err(error) => return Outcome::failed("OSError", format!("the verifier could not be started: {}", error_chain(&error))),
+    };
+    if let Ok(exit) = tokio::time::timeout(run.time_limit, tree.wait()).await {
+        return read(&exit, Ok(()));
+    }
+    tree.kill();
+    read(&tree.wait().await, Err(run.time_limit))
+}
+
+/// Writes the copies and the request; returns the request's file.
+async fn prepare(run: &Run<'_>, scratch: &Path) -> Result<PathBuf, PrepareError> {
+    let instance = run.instance;
+    let mut request = json!({
+        "task_key": run.key,
+        "instance_id": instance.instance_id(),
+        "env_key": instance.env_key(),
+        "root_url": instance.root_url(),
+        "app_urls": instance.app_urls(),
+        "manager_url": instance.manager_url(),
+        "databases": {},
+        "final_answer": run.call.final_answer(),
+        "args": run.call.args,
+        "kwargs": run.call.kwargs,
+    });
+    let (files, folder) = (instance.files().clone(), scratch.to_owned());
+    let copies = tokio::task::spawn_blocking(move || copy_databases(&files, &folder)).await;
+    request["databases"] = copies.map_err(|_| PrepareError::Interrupted)??;
+    let path = scratch.join("request.json");
+    fs::write(&path, request.to_string()).map_err(PrepareError::Write)?;
+    Ok(path)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PrepareError {
+    #[error(transparent)]
+    Open(OpenError),
+    #[error("the database {} could not be copied", path.display())]
+    Copy { path: PathBuf, source: rusqlite::Error },
+    #[error("the request could not be written")]
+    Write(#[source] std::io::Error),
+    #[error("the copying was interrupted")]
+    Interrupted,
+}
+
+/// Copies through `SQLite`, so that a copy is whole even while an app writes.
+fn copy_databases(files: &InstanceFiles, folder: &Path) -> Result<Value, PrepareError> {
+    let mut copies = serde_json::Map::new();
+    for (name, database) in &files.databases {
+        let seed_name = if name == CURRENT { "seed".to_owned() } else { format!("{name}_seed") };
+        for (name, from) in [(seed_name, open_seed(&database.seed)), (name.clone(), open_current_read_only(&database.current))] {
+            let path = folder.join(format!("{name}.db"));
+            copy(&from.map_err(PrepareError::Open)?, &path).map_err(|source| PrepareError::Copy { path: path.clone(), source })?;
+            copies.insert(name, Value::from(path.to_string_lossy()));
+        }
+    }
+    Ok(Value::Object(copies))
+}
+
+fn copy(from: &Connection, to: &Path) -> rusqlite::Result<()> {
+    /// A step holds the app's database locked; a thousand pages take some milliseconds.
+    const PAGES: i32 = 1000;
+    const PAUSE: Duration = Duration::from_millis(2);
+    let mut target = Connection::open(to)?;
+    Backup::new(from, &mut target)?.run_to_completion(PAGES, PAUSE, None)
+}
+
+fn read(exit: &TreeExit, in_time: Result<(), Duration>) -> Outcome {
+    let text = |bytes: &Option<Vec<u8>>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+    let (stdout, stderr) = (text(&exit.stdout.memory), text(&exit.stderr.memory));
+    let failed = |kind: &str, message: String| {
+        let mut outcome = Outcome::failed(kind, message).with_stdout(&stdout);
+        if let Err(error) = &mut outcome.result {
+            error.traceback = Some(stderr.clone());
+        }
+        outcome
+    };
+    if let Err(limit) = in_time {
+        return failed("TimeoutError", format!("the verifier did not end within {} s", limit.as_secs_f64()));
+    }
+    match exit.status {
+        LeaderStatus::Exited(0) => {}
+        LeaderStatus::Exited(code) => return failed("VerifierExit", format!("the verifier exited with code {code}{}", last_line(&stderr))),
+        LeaderStatus::Signaled(signal) => return failed("VerifierExit", format!("the verifier was ended by signal {signal}{}", last_line(&stderr))),
+        LeaderStatus::Unknown => return failed("VerifierExit", "the verifier's end is not known".to_owned()),
+    }
+    match score(exit.last_json_line.as_deref(), &stdout) {
+        Some(score) => Outcome::returned(score, stdout),
+        None => failed(
+            "ValueError",
+            "the verifier printed no score: neither a last JSON line like {\"score\": 1} nor a bare number, finite".to_owned(),
+        ),
+    }
+}
+
+fn score(last_json_line: Option<&[u8]>, stdout: &str) -> Option<f64> {
+    let from_json = last_json_line.and_then(|line| serde_json::from_slice::<Value>(line).ok()).and_then(|answer| answer.get("score")?.as_f64());
+    let bare = || stdout.lines().rev().map(str::trim).find(|line| !line.is_empty())?.parse::<f64>().ok();
+    from_json.or_else(bare).filter(|score| score.is_finite())
+}
+
+fn last_line(stderr: &str) -> String {
+    stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).map_or_else(String::new, |line| format!(": {}", line.chars().take(300).collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::score;
+
+    #[test]
+    fn the_score_is_the_last_json_line_or_a_bare_number() {
+        assert_eq!(score(Some(br#"{"score": 0.5, "message": "half"}"#), ""), Some(0.5));
+        assert_eq!(score(None, "checking\n0.25\n\n"), Some(0.25));
+        assert_eq!(score(Some(br#"{"debug": 1}"#), "{\"debug\": 1}\n1\n"), Some(1.0));
+        assert_eq!(score(Some(br#"{"score": "1"}"#), "{\"score\": \"1\"}\n"), None);
+        assert_eq!(score(None, "NaN"), None);
+        assert_eq!(score(None, "done"), None);
+        assert_eq!(score(None, ""), None);
+    }
+}

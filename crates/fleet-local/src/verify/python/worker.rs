@@ -1,0 +1,198 @@
+//! One warm Python process that forks a child per verification.
+//!
+//! Responsible for starting the process, for the frames on its socket and for noticing its end. Its script is `worker.py`, which documents
+//! the protocol. The process lives in a tree of its own and ends with this server, however the server ends.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use process_tree::{OutputSink, ProcessTree, Shim, TreeCommand, TreeExit};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::error_chain;
+
+const SCRIPT: &str = include_str!("worker.py");
+
+/// Importing the SDK takes half a second, and many times that from a cold disk on a busy machine.
+const START_TIME: Duration = Duration::from_mins(1);
+
+/// Children get none: by then the server has no use for an answer.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// What the process prints itself, which is only ever the reason why it could not start.
+const OUTPUT: u64 = 16 * 1024;
+
+/// An answer's largest result and output, escaped as JSON in the worst way, and room to spare.
+const ANSWER_BYTES: u32 = 128 * 1024 * 1024;
+
+/// The worker did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum WorkerError {
+    #[error("the Python worker could not be prepared")]
+    Prepare(#[source] io::Error),
+    #[error("the Python worker could not be started")]
+    Spawn(#[source] process_tree::SpawnError),
+    #[error("the Python worker ended while starting: {output}")]
+    EndedEarly { output: String },
+    #[error("the Python worker was not ready within {} s", START_TIME.as_secs())]
+    Slow,
+    #[error("the Python worker takes no work")]
+    Unreachable(#[source] io::Error),
+    #[error("the Python worker broke off")]
+    Connection(#[source] io::Error),
+    #[error("the Python worker's answer cannot be read")]
+    Answer(#[source] serde_json::Error),
+}
+
+#[derive(Debug, Deserialize)]
+struct Ready {
+    fleet: String,
+    python: String,
+}
+
+/// A running worker. Dropping it ends the process and every verification in it.
+#[derive(Debug)]
+pub(super) struct Worker {
+    socket: PathBuf,
+    ended: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Worker {
+    /// Starts the process and waits until it takes work. `env` is its complete environment but for the places of its own files.
+    pub(super) async fn start(python: &Path, env: &[(String, String)], shim: &Shim) -> Result<Self, WorkerError> {
+        // In the system's temporary folder whatever the data folder is: a socket's path has room for about a hundred bytes.
+        let folder = tempfile::Builder::new().prefix("fleet-local-").tempdir().map_err(WorkerError::Prepare)?;
+        let (script, control) = (folder.path().join("worker.py"), folder.path().join("control"));
+        let (socket, scratch) = (folder.path().join("work"), folder.path().join("scratch"));
+        fs::create_dir(&scratch).and_then(|()| fs::write(&script, SCRIPT)).map_err(WorkerError::Prepare)?;
+        let listener = UnixListener::bind(&control).map_err(WorkerError::Prepare)?;
+
+        let mut command = TreeCommand::new(python, folder.path());
+        // Isolated: neither the user's site folder nor PYTHON… variables nor the working directory change what is imported.
+        command.args = vec!["-I".into(), script.into(), control.into(), socket.clone().into()];
+        command.env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        for name in ["HOME", "TMPDIR"] {
+            command.env.push((name.into(), scratch.clone().into()));
+        }
+        command.stdout = OutputSink::Memory { limit: OUTPUT };
+        command.stderr = OutputSink::Memory { limit: OUTPUT };
+        command.grace = GRACE;
+        let mut tree = process_tree::spawn(shim, command).await.map_err(WorkerError::Spawn)?;
+
+        // Dropping the losing arm loses nothing: a connection not accepted belongs to a process that has ended, and `wait` may be called again.
+        let (control, ready) = tokio::select! {
+            exit = tree.wait() => return Err(WorkerError::EndedEarly { output: last_words(&exit) }),
+            ready = tokio::time::timeout(START_TIME, greet(&listener)) => match ready {
+                Ok(Ok(ready)) => ready,
+                // The process ends by itself once the listener is gone; its last words say more than the broken connection.
+                Ok(Err(_)) => return Err(ended_early(tree).await),
+                Err(_) => return Err(WorkerError::Slow),
+            },
+        };
+        tracing::debug!(pid = tree.pid(), python = ready.python, fleet = ready.fleet, "the Python worker is ready");
+        let (ended, stop) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(watch(tree, control, folder, ended.clone(), stop.clone()));
+        Ok(Self { socket, ended, stop })
+    }
+
+    /// Whether the process has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// After a broken connection: waits for the end of the process that most likely broke it, so that nobody else is sent to it.
+    pub(super) async fn settle(&self) {
+        /// From the death of the process to the proof that nothing of its tree is left.
+        const DYING: Duration = Duration::from_secs(5);
+        // A process that lives on broke off this connection only, and serves the others.
+        drop(tokio::time::timeout(DYING, self.ended.cancelled()).await);
+    }
+
+    /// Ends the process and waits until its tree is gone.
+    pub(super) async fn shut_down(&self) {
+        self.stop.cancel();
+        self.ended.cancelled().await;
+    }
+
+    /// Runs one verification. Dropping the future ends the child.
+    pub(super) async fn run(&self, request: &Value) -> Result<Value, WorkerError> {
+        let mut stream = UnixStream::connect(&self.socket).await.map_err(WorkerError::Unreachable)?;
+        let exchange = async {
+            let body = serde_json::to_vec(request)?;
+            let length = u32::try_from(body.len()).map_err(|_| io::Error::other("the request is too large"))?;
+            stream.write_all(&length.to_be_bytes()).await?;
+            stream.write_all(&body).await?;
+            let length = stream.read_u32().await?;
+            if length > ANSWER_BYTES {
+                return Err(io::Error::other("the answer is too large"));
+            }
+            let mut answer = vec![0; length as usize];
+            stream.read_exact(&mut answer).await?;
+            Ok(answer)
+        };
+        let answer = exchange.await.map_err(WorkerError::Connection)?;
+        serde_json::from_slice(&answer).map_err(WorkerError::Answer)
+    }
+}
+
+async fn greet(listener: &UnixListener) -> io::Result<(BufReader<UnixStream>, Ready)> {
+    let (stream, _) = listener.accept().await?;
+    let mut control = BufReader::new(stream);
+    let mut line = String::new();
+    control.read_line(&mut line).await?;
+    Ok((control, serde_json::from_str(&line)?))
+}
+
+async fn ended_early(mut tree: ProcessTree) -> WorkerError {
+    /// It has closed its end, so it is on its way out.
+    const LEAVING: Duration = Duration::from_secs(5);
+    let exit = if let Ok(exit) = tokio::time::timeout(LEAVING, tree.wait()).await {
+        exit
+    } else {
+        tree.kill();
+        tree.wait().await
+    };
+    WorkerError::EndedEarly { output: last_words(&exit) }
+}
+
+/// Holds the process, its control connection and its folder until either end wants an end.
+async fn watch(mut tree: ProcessTree, control: BufReader<UnixStream>, folder: TempDir, ended: CancellationToken, stop: CancellationToken) {
+    // Dropping `wait` loses nothing: it may be called again. A cancelled token stays cancelled.
+    let exit = tokio::select! {
+        exit = tree.wait() => Some(exit),
+        () = stop.cancelled() => None,
+    };
+    if let Some(exit) = exit {
+        tracing::warn!(status = ?exit.status, output = last_words(&exit), "the Python worker ended; the next Python verifier starts another");
+    } else {
+        drop(control);
+        tree.terminate();
+        tree.wait().await;
+    }
+    if let Err(error) = folder.close() {
+        tracing::warn!(error = error_chain(&error), "the Python worker's folder could not be removed");
+    }
+    ended.cancel();
+}
+
+fn last_words(exit: &TreeExit) -> String {
+    let text = String::from_utf8_lossy(exit.stderr.memory.as_deref().unwrap_or_default()).into_owned();
+    let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(4).collect();
+    lines.reverse();
+    if lines.is_empty() { format!("{:?}", exit.status) } else { lines.join(" | ") }
+}

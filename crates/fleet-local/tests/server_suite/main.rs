@@ -1,0 +1,15 @@
+//! The server as its clients see it: over HTTP, with real apps as process trees.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod access;
+mod catalogue;
+mod creating;
+mod ending;
+mod gateway;
+mod listing;
+mod support;
+mod verifying;

@@ -1,0 +1,9 @@
+//! From tasks to trials: which tasks, in which variants, how often, in which order. Pure but for `load`.
+
+mod load;
+mod select;
+mod trials;
+
+pub use load::{LoadError, load_tasks};
+pub use select::select;
+pub use trials::{Plan, TrialPlan};

@@ -1,0 +1,16 @@
+//! Runs a plan: one dispatcher owns the state, an executor starts trials as room allows.
+
+mod admission;
+mod dispatcher;
+mod events;
+mod executor;
+mod run;
+mod stop;
+mod sweep;
+
+pub use events::{LivePhase, LiveTrial, RunEvent, View};
+pub use run::{RunError, RunRequest, RunSignal, run};
+
+pub(crate) use admission::{Admission, EnvironmentPermit};
+pub(crate) use dispatcher::Notice;
+pub(crate) use stop::{StopLevel, StopSignal};

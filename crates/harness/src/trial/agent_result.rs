@@ -1,0 +1,209 @@
+//! What an agent leaves: the JSON object in its result file, or the last one it printed.
+//!
+//! Everything in it is optional and comes from a program that may be wrong about anything, so a field of a wrong
+//! type is left out with a note instead of taking the other fields with it.
+
+use std::path::Path;
+
+use run_record::{AgentOutcome, Usage};
+use serde_json::{Map, Value};
+
+/// The largest result file that is read; an answer belongs in it, a transcript beside it.
+const MAX_RESULT: u64 = 16 * 1024 * 1024;
+
+/// Final answers and errors go into the journal and to the verifier; what is longer is cut.
+const MAX_TEXT: usize = 1024 * 1024;
+
+/// Why an agent says that it did not do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimedFault {
+    Infrastructure,
+    Agent,
+}
+
+/// What an agent says of its work.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct AgentResult {
+    pub(crate) final_answer: Option<String>,
+    pub(crate) completed: Option<bool>,
+    pub(crate) error: Option<String>,
+    pub(crate) fault: Option<ClaimedFault>,
+    pub(crate) steps: Option<u64>,
+    pub(crate) usage: Usage,
+    pub(crate) transcript: Option<Vec<Value>>,
+    /// Fields that were left out and why.
+    pub(crate) notes: Vec<String>,
+}
+
+impl AgentResult {
+    /// Reads the result file; if there is none, the last JSON line of the output.
+    pub(crate) fn collect(file: &Path, last_line: Option<&[u8]>) -> Self {
+        match read_file(file) {
+            Ok(Some(result)) => result,
+            Ok(None) => last_line.and_then(parse).unwrap_or_default(),
+            Err(note) => {
+                let mut result = last_line.and_then(parse).unwrap_or_default();
+                result.notes.push(note);
+                result
+            }
+        }
+    }
+
+    /// What the agent did, given how its process ended with exit code `exit`.
+    pub(crate) fn outcome(&self, exit: i32) -> AgentOutcome {
+        let says_failed = self.error.is_some() && self.completed != Some(true);
+        if exit == 0 && self.completed != Some(false) && !says_failed {
+            AgentOutcome::Completed
+        } else {
+            AgentOutcome::Failed
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Option<AgentResult>, String> {
+    let size = match std::fs::metadata(path) {
+        Ok(data) if data.is_file() => data.len(),
+        Ok(_) => return Err("the result file is not a file".to_owned()),
+        Err(_) => return Ok(None),
+    };
+    if size > MAX_RESULT {
+        return Err(format!("the result file has {size} bytes, more than {MAX_RESULT}"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("the result file: {error}"))?;
+    parse(&bytes)
+        .map(Some)
+        .ok_or_else(|| "the result file is not a JSON object".to_owned())
+}
+
+fn parse(bytes: &[u8]) -> Option<AgentResult> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else {
+        return None;
+    };
+    let mut result = AgentResult::default();
+    let notes = &mut result.notes;
+    result.final_answer = take(&mut fields, "final_answer", notes, |value| match value {
+        Value::String(text) => Some(cut(text)),
+        other => Some(cut(other.to_string())),
+    });
+    result.completed = take(&mut fields, "completed", notes, |value| value.as_bool());
+    result.error = take(&mut fields, "error", notes, |value| match value {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(cut(text)),
+        other => Some(cut(other.to_string())),
+    });
+    result.fault = take(&mut fields, "error_kind", notes, |value| match value.as_str() {
+        Some("infrastructure") => Some(ClaimedFault::Infrastructure),
+        Some("agent") => Some(ClaimedFault::Agent),
+        _ => None,
+    });
+    result.steps = take(&mut fields, "steps_taken", notes, |value| value.as_u64());
+    if let Some(mut usage) = take(&mut fields, "usage", notes, |value| match value {
+        Value::Object(usage) => Some(usage),
+        _ => None,
+    }) {
+        result.usage = Usage {
+            input_tokens: take(&mut usage, "input_tokens", notes, |value| value.as_u64()),
+            output_tokens: take(&mut usage, "output_tokens", notes, |value| value.as_u64()),
+            cost_usd: take(&mut usage, "cost_usd", notes, |value| {
+                value.as_f64().filter(|cost| cost.is_finite() && *cost >= 0.0)
+            }),
+        };
+    }
+    result.transcript = take(&mut fields, "transcript", notes, |value| match value {
+        Value::Array(messages) => Some(messages),
+        _ => None,
+    });
+    Some(result)
+}
+
+/// A field of the right shape; a note if it is there and has another.
+fn take<T>(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    notes: &mut Vec<String>,
+    read: impl FnOnce(Value) -> Option<T>,
+) -> Option<T> {
+    let value = fields.remove(name).filter(|value| !value.is_null())?;
+    let is_empty_text = value.as_str() == Some("");
+    let read = read(value);
+    if read.is_none() && !is_empty_text {
+        notes.push(format!("`{name}` in the agent's result has a value that cannot be used"));
+    }
+    read
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(file: Option<&str>, line: Option<&str>) -> AgentResult {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+        }
+        AgentResult::collect(&path, line.map(str::as_bytes))
+    }
+
+    #[test]
+    fn the_file_wins_over_the_last_line() {
+        let result = collect(
+            Some(r#"{"final_answer":"42","completed":true,"steps_taken":7,"usage":{"input_tokens":5,"cost_usd":0.25}}"#),
+            Some(r#"{"final_answer":"7"}"#),
+        );
+        assert_eq!(result.final_answer.as_deref(), Some("42"));
+        assert_eq!((result.steps, result.usage.input_tokens), (Some(7), Some(5)));
+        assert_eq!(result.usage.cost_usd, Some(0.25));
+        assert_eq!(result.outcome(0), AgentOutcome::Completed);
+        assert!(result.notes.is_empty());
+    }
+
+    #[test]
+    fn without_a_file_the_last_line_counts_and_rubbish_counts_for_nothing() {
+        let result = collect(None, Some(r#"{"final_answer": 42, "error": null}"#));
+        assert_eq!(result.final_answer.as_deref(), Some("42"));
+        assert_eq!(collect(None, Some("{not json")), AgentResult::default());
+        assert_eq!(collect(None, None), AgentResult::default());
+        let damaged = collect(Some("{half"), Some(r#"{"final_answer":"x"}"#));
+        assert_eq!(damaged.final_answer.as_deref(), Some("x"));
+        assert_eq!(damaged.notes.len(), 1);
+    }
+
+    #[test]
+    fn one_wrong_field_does_not_take_the_others_along() {
+        let result = collect(
+            Some(r#"{"completed":"yes","steps_taken":-1,"usage":{"cost_usd":-3,"output_tokens":9},"final_answer":"a","error_kind":"weather"}"#),
+            None,
+        );
+        assert_eq!(result.final_answer.as_deref(), Some("a"));
+        assert_eq!(result.usage.output_tokens, Some(9));
+        assert_eq!(result.notes.len(), 4, "{:?}", result.notes);
+    }
+
+    #[test]
+    fn an_agent_that_says_it_failed_has_failed() {
+        let outcome = |text: &str, exit| collect(Some(text), None).outcome(exit);
+        assert_eq!(outcome(r#"{"completed":false}"#, 0), AgentOutcome::Failed);
+        assert_eq!(outcome(r#"{"error":"lost"}"#, 0), AgentOutcome::Failed);
+        assert_eq!(
+            outcome(r#"{"error":"max steps","completed":true}"#, 0),
+            AgentOutcome::Completed
+        );
+        assert_eq!(outcome("{}", 3), AgentOutcome::Failed);
+        assert_eq!(outcome("{}", 0), AgentOutcome::Completed);
+    }
+
+    #[test]
+    fn a_final_answer_of_any_length_is_bounded() {
+        let long = "é".repeat(MAX_TEXT);
+        let result = collect(Some(&format!(r#"{{"final_answer":"{long}"}}"#)), None);
+        assert!(result.final_answer.unwrap().len() <= MAX_TEXT);
+    }
+}

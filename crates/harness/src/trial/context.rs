@@ -1,0 +1,96 @@
+//! What every trial of a run shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_api::{Client, SecretString, types};
+use process_tree::Shim;
+use run_record::{Event, Failure, RunId, RunLayout, TrialId};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::lease::{Beats, Heartbeats};
+use crate::recorder::{JournalBroken, Recorder};
+use crate::runner::{Admission, LivePhase, Notice, StopSignal};
+use crate::spec::RunSpec;
+
+/// Makes a client of the service. Heartbeats have one of their own, on their own runtime.
+pub(crate) type Connect = Arc<dyn Fn() -> Result<Client, fleet_api::BuildError> + Send + Sync>;
+
+/// What every trial of a run shares.
+pub(crate) struct TrialContext {
+    pub(crate) spec: Arc<RunSpec>,
+    pub(crate) run_id: RunId,
+    pub(crate) layout: RunLayout,
+    pub(crate) client: Client,
+    pub(crate) recorder: Recorder,
+    pub(crate) admission: Admission,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) beats: Beats,
+    pub(crate) stop: StopSignal,
+    /// For agents with `fleet_access`.
+    pub(crate) api_key: SecretString,
+    pub(crate) shim: Shim,
+    /// The running harness, for the placeholder `{harness}`.
+    pub(crate) harness_program: PathBuf,
+    pub(crate) notices: UnboundedSender<Notice>,
+}
+
+impl TrialContext {
+    /// Tells the dispatcher. After a third signal nobody listens, and nothing is lost by it.
+    pub(crate) fn notify(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+
+    pub(crate) fn phase(&self, trial: &TrialId, phase: LivePhase) {
+        self.notify(Notice::Phase {
+            trial: trial.clone(),
+            phase,
+        });
+    }
+
+    /// Returns once the event is durable.
+    pub(crate) async fn record(&self, event: Event) -> Result<(), JournalBroken> {
+        self.recorder.record(vec![event]).await
+    }
+
+    /// The run's id in the service's words.
+    pub(crate) fn service_run_id(&self) -> types::RunId {
+        types::RunId::new(self.run_id.as_str())
+    }
+
+    /// How long an attempt may hold its instance: the lease's own deadline.
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.spec.environment.ttl(&self.spec.agent)
+    }
+}
+
+/// Why an attempt has no score, and what follows from it.
+#[derive(Debug)]
+pub(crate) struct AttemptFailure {
+    pub(crate) failure: Failure,
+    /// Infrastructure: another attempt may help and costs the agent nothing.
+    pub(crate) retryable: bool,
+    /// The create got no answer: the service may hold an instance.
+    pub(crate) ambiguous: bool,
+    /// No later trial could do better: the run stops.
+    pub(crate) fatal: bool,
+}
+
+impl AttemptFailure {
+    pub(crate) fn infrastructure(failure: Failure) -> Self {
+        Self {
+            failure,
+            retryable: true,
+            ambiguous: false,
+            fatal: false,
+        }
+    }
+
+    pub(crate) fn permanent(failure: Failure) -> Self {
+        Self {
+            retryable: false,
+            ..Self::infrastructure(failure)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! One trial, from its create to its release: one file a step.
+//!
+//! `attempt` is the line through them; whatever happens between provision and teardown, teardown comes.
+
+mod agent;
+mod agent_env;
+mod agent_result;
+mod attempt;
+mod context;
+mod provision;
+mod teardown;
+mod verify;
+
+pub(crate) use attempt::{millis, run_trial};
+pub(crate) use context::{Connect, TrialContext};
+pub(crate) use teardown::close;

@@ -1,0 +1,177 @@
+//! Gets a running instance and keeps it alive from the moment it exists.
+
+use std::time::Instant;
+
+use fleet_api::types::{self, Instance};
+use fleet_api::{CreateInstance, ErrorKind as ServiceError};
+use run_record::{ErrorKind, Event, Failure, InstanceId, Phase, RequestId};
+
+use super::attempt::{Current, cancelled, millis};
+use super::context::{AttemptFailure, TrialContext};
+use crate::lease::KeptAlive;
+use crate::runner::{LivePhase, Notice, StopLevel};
+
+/// Our claim on an instance. It is given back by `teardown::release`, never by a drop.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// The instance as the service described it.
+    pub(crate) instance: Instance,
+    kept_alive: KeptAlive,
+}
+
+/// What is to be given back: an instance, whether it ever ran or not.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) instance: types::InstanceId,
+    /// Beats until the teardown begins.
+    pub(crate) kept_alive: Option<KeptAlive>,
+}
+
+impl Lease {
+    /// Returns with the reason when the instance is lost. Dropping the wait loses nothing.
+    pub(crate) async fn lost(&self) -> String {
+        self.kept_alive.lost().await.0
+    }
+}
+
+impl From<Lease> for Held {
+    fn from(lease: Lease) -> Self {
+        Self {
+            instance: lease.instance.instance_id,
+            kept_alive: Some(lease.kept_alive),
+        }
+    }
+}
+
+/// Creates an instance under `request_id` and waits until it runs.
+///
+/// On an error there is something to give back if the service holds an instance all the same.
+pub(crate) async fn provision(
+    context: &TrialContext,
+    current: Current<'_>,
+    request_id: RequestId,
+) -> Result<Lease, (Option<Held>, AttemptFailure)> {
+    let begun = Instant::now();
+    // The create has a remote effect. A stop may drop it all the same: the attempt is then recorded as
+    // ambiguous, nobody beats for the instance, and the listing at the run's end closes it.
+    let created = tokio::select! {
+        created = create(context, current, request_id) => created,
+        () = context.stop.reached(StopLevel::Graceful) => {
+            let mut failed = cancelled(Phase::Provision);
+            failed.ambiguous = true;
+            return Err((None, failed));
+        }
+    };
+    let instance = created?;
+    let provisioned = Event::Provisioned {
+        trial: current.plan.id.clone(),
+        attempt: current.attempt,
+        instance: InstanceId::new(instance.instance_id.as_str()),
+        elapsed_ms: millis(begun.elapsed()),
+    };
+    let lease = Lease {
+        kept_alive: keep_alive(context, &instance),
+        instance,
+    };
+    match context.record(provisioned).await {
+        Ok(()) => Ok(lease),
+        Err(broken) => {
+            let failure = Failure {
+                phase: Phase::Provision,
+                kind: ErrorKind::Storage,
+                message: broken.to_string(),
+            };
+            Err((Some(lease.into()), AttemptFailure::permanent(failure)))
+        }
+    }
+}
+
+fn keep_alive(context: &TrialContext, instance: &Instance) -> KeptAlive {
+    context.heartbeats.keep_alive(
+        instance.instance_id.as_str().to_owned(),
+        context.spec.environment.heartbeat,
+        Instant::now() + context.lease_time(),
+        context.beats.clone(),
+    )
+}
+
+/// Asks until the service gives an instance or refuses for good. Quota refusals are waiting, not failing.
+async fn create(
+    context: &TrialContext,
+    current: Current<'_>,
+    request_id: RequestId,
+) -> Result<Instance, (Option<Held>, AttemptFailure)> {
+    let request = request(context, current, request_id);
+    let mut refusals = 0;
+    loop {
+        let error = match context.client.create_instance(&request).await {
+            Ok(instance) => return Ok(instance),
+            Err(error) => error,
+        };
+        if !error.is_quota() {
+            let held = error.instance_id().map(|id| Held {
+                instance: id.clone(),
+                kept_alive: None,
+            });
+            return Err((held, classify(&error)));
+        }
+        if refusals == 0 {
+            context.phase(&current.plan.id, LivePhase::WaitingForQuota);
+            context.notify(Notice::Warning(format!(
+                "{}: waiting for quota: {}",
+                current.plan.id,
+                error.to_line()
+            )));
+        }
+        context.admission.quota_may_have_changed(refusals).await;
+        refusals += 1;
+    }
+}
+
+fn request(
+    context: &TrialContext,
+    current: Current<'_>,
+    request_id: RequestId,
+) -> CreateInstance {
+    let environment = &context.spec.environment;
+    let mut request = CreateInstance::for_task(&current.plan.task)
+        .request_id(types::RequestId::from(request_id.0))
+        .run_id(context.service_run_id())
+        .ttl(context.lease_time())
+        .heartbeat_interval(environment.heartbeat)
+        .timeout(environment.ready_timeout)
+;
+    if let Some(region) = &context.spec.fleet.region {
+        request = request.region(region);
+    }
+    request
+}
+
+/// What a failed create means for the trial and for the run.
+fn classify(error: &fleet_api::Error) -> AttemptFailure {
+    let (kind, permanent) = match error.kind() {
+        ServiceError::RateLimited { .. } => (ErrorKind::RateLimited, false),
+        ServiceError::Timeout { .. } => (ErrorKind::Timeout, false),
+        ServiceError::Authentication { .. } | ServiceError::TeamNotFound { .. } => {
+            (ErrorKind::Unauthorized, true)
+        }
+        // The instance came up broken or died: a fresh one may do better.
+        ServiceError::Conflict { .. } => (ErrorKind::EnvironmentLost, false),
+        _ if error.is_retryable() => (ErrorKind::Unavailable, false),
+        ServiceError::Network { .. } | ServiceError::Undecodable { .. } => {
+            (ErrorKind::Unavailable, false)
+        }
+        _ => (ErrorKind::Rejected, true),
+    };
+    AttemptFailure {
+        failure: Failure {
+            phase: Phase::Provision,
+            kind,
+            message: error.to_line(),
+        },
+        retryable: !permanent,
+        ambiguous: error.is_ambiguous() || error.instance_id().is_some(),
+        fatal: error.is_auth(),
+    }
+}
+

@@ -1,0 +1,182 @@
+//! Asks for the score. A verifier that could not run is unknown, tried again, and never a zero.
+
+use std::time::Instant;
+
+use fleet_api::{ScoreError, VerifyArgs};
+use run_record::{
+    AgentOutcome, AgentReport, ErrorKind, Event, Failure, Phase, VerifierReport,
+};
+
+use super::attempt::{Current, Scored, cancelled, millis};
+use super::context::{AttemptFailure, TrialContext};
+use super::provision::Lease;
+use crate::runner::{LivePhase, StopLevel};
+use crate::spec::{VERIFY_TIMEOUT, VerifyWhen};
+
+/// What one verification came to.
+enum Try {
+    Scored(f64, Option<String>),
+    /// It may work the next time.
+    Failed(Failure),
+    /// It will not work with this instance.
+    Lost(Failure),
+    /// It will not work at all.
+    Refused(Failure),
+}
+
+/// The score of what the agent left.
+pub(crate) async fn score(
+    context: &TrialContext,
+    current: Current<'_>,
+    lease: &Lease,
+    report: &AgentReport,
+) -> Result<Scored, AttemptFailure> {
+    if context.spec.agent.verify == VerifyWhen::OnSuccess
+        && report.outcome != AgentOutcome::Completed
+    {
+        return Ok(Scored {
+            score: 0.0,
+            verifier: VerifierReport {
+                execution_id: None,
+                elapsed_ms: 0,
+                tries: 0,
+            },
+        });
+    }
+    let begun = Instant::now();
+    context.phase(&current.plan.id, LivePhase::Verifying);
+    // Both arms are pure waits.
+    let _permit = tokio::select! {
+        permit = context.admission.verifier() => permit,
+        () = context.stop.reached(StopLevel::Graceful) => return Err(cancelled(Phase::Verify)),
+    };
+    let intent = Event::VerifyIntended {
+        trial: current.plan.id.clone(),
+        attempt: current.attempt,
+    };
+    context
+        .record(intent)
+        .await
+        .map_err(|broken| storage(&broken.to_string()))?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        // A verification is cheap to repeat and changes nothing, so it may be dropped: when the instance is lost
+        // its answer is worthless, and after a second signal nobody waits for it.
+        let tried = tokio::select! {
+            tried = verify_once(context, current, lease, report) => tried,
+            why = lease.lost() => Try::Lost(failure(ErrorKind::EnvironmentLost, why)),
+            () = context.stop.reached(StopLevel::Forceful) => return Err(cancelled(Phase::Verify)),
+        };
+        match tried {
+            Try::Scored(score, execution_id) => {
+                return Ok(Scored {
+                    score,
+                    verifier: VerifierReport {
+                        execution_id,
+                        elapsed_ms: millis(begun.elapsed()),
+                        tries,
+                    },
+                });
+            }
+            Try::Lost(failure) => return Err(AttemptFailure::infrastructure(failure)),
+            Try::Refused(failure) => return Err(AttemptFailure::permanent(failure)),
+            Try::Failed(failure) if tries >= context.spec.retry.attempts => {
+                return Err(AttemptFailure::permanent(failure));
+            }
+            Try::Failed(failure) => {
+                tracing::warn!(trial = %current.plan.id, tries, %failure, "verification failed");
+                let pause = context.spec.retry.initial_delay.saturating_mul(tries);
+                // Both arms are pure waits.
+                tokio::select! {
+                    () = tokio::time::sleep(pause.min(context.spec.retry.max_delay)) => {}
+                    () = context.stop.reached(StopLevel::Graceful) => {
+                        return Err(cancelled(Phase::Verify));
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn verify_once(
+    context: &TrialContext,
+    current: Current<'_>,
+    lease: &Lease,
+    report: &AgentReport,
+) -> Try {
+    let args = VerifyArgs {
+        final_answer: report.final_answer.clone(),
+        timeout: Some(VERIFY_TIMEOUT),
+        ..VerifyArgs::default()
+    };
+    let Some(verifier) = &current.plan.task.verifier else {
+        let message = "the task has no verifier".to_owned();
+        return Try::Refused(failure(ErrorKind::VerifierError, message));
+    };
+    let answered = context
+        .client
+        .verify(verifier, &lease.instance.instance_id, &args)
+        .await;
+    let response = match answered {
+        Ok(response) => response,
+        Err(error) => return classify(&error),
+    };
+    keep_evidence(context, current, &response);
+    let execution_id = response
+        .execution_id
+        .as_ref()
+        .map(|id| id.as_str().to_owned());
+    match response.score() {
+        Ok(score) => Try::Scored(score, execution_id),
+        // What is no score will be none the next time: the verifier is wrong, not unlucky.
+        Err(error @ (ScoreError::Invalid { .. }
+            | ScoreError::NotFinite { .. }
+            | ScoreError::OutOfRange { .. })) => {
+            Try::Refused(failure(ErrorKind::VerifierError, error.to_string()))
+        }
+        Err(error) => Try::Failed(failure(ErrorKind::VerifierError, error.to_string())),
+    }
+}
+
+fn classify(error: &fleet_api::Error) -> Try {
+    let message = error.to_line();
+    if error.is_auth() {
+        return Try::Refused(failure(ErrorKind::Unauthorized, message));
+    }
+    if error.is_gone() {
+        return Try::Lost(failure(ErrorKind::EnvironmentLost, message));
+    }
+    if error.is_retryable() || error.is_ambiguous() {
+        return Try::Failed(failure(ErrorKind::Unavailable, message));
+    }
+    Try::Refused(failure(ErrorKind::Rejected, message))
+}
+
+/// Writes `verifier.json`. The score does not depend on it, so a full disk does not take the score away.
+fn keep_evidence(
+    context: &TrialContext,
+    current: Current<'_>,
+    response: &fleet_api::types::ExecuteResponse,
+) {
+    let path = context
+        .layout
+        .trial(&current.plan.id)
+        .file("verifier.json");
+    let text = serde_json::to_vec_pretty(response).expect("a decoded answer can be encoded");
+    if let Err(error) = fs_err::write(path, text) {
+        tracing::warn!(trial = %current.plan.id, %error, "the verifier's answer could not be kept");
+    }
+}
+
+fn failure(kind: ErrorKind, message: String) -> Failure {
+    Failure {
+        phase: Phase::Verify,
+        kind,
+        message,
+    }
+}
+
+fn storage(message: &str) -> AttemptFailure {
+    AttemptFailure::permanent(failure(ErrorKind::Storage, message.to_owned()))
+}

@@ -1,0 +1,11 @@
+//! What only Linux offers: the supervisor itself and the view of processes in `/proc`.
+
+mod launch;
+pub(crate) mod procfs;
+mod seal;
+mod shim;
+mod supervise;
+pub(crate) mod wait;
+
+pub(crate) use shim::NOOP;
+pub use shim::shim_main;

@@ -1,0 +1,177 @@
+//! What the tests share: commands of the zoo, and a count of survivors that knows nothing of how
+//! the supervisor works.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use process_tree::{
+    Containment, OutputSink, ProcessTree, Shim, TreeCommand, TreeExit, probe, spawn,
+};
+use tempfile::TempDir;
+
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Below the lifetime of the animals, so that none is taken for stopped that ended by itself.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Far beyond what any end takes on a busy machine; only a hang reaches it.
+const HANG: Duration = Duration::from_mins(2);
+
+pub(crate) fn shim() -> Shim {
+    Shim::new(
+        env!("CARGO_BIN_EXE_process-tree-shim"),
+        Vec::<String>::new(),
+    )
+}
+
+pub(crate) fn zoo_program() -> &'static str {
+    env!("CARGO_BIN_EXE_process-tree-zoo")
+}
+
+/// The levels that this machine allows; the others are named on standard error.
+pub(crate) async fn levels() -> Vec<u8> {
+    let report = probe(&shim()).await;
+    for reason in &report.reasons {
+        eprintln!("not tested above level {}: {reason}", report.level);
+    }
+    [1, 3]
+        .into_iter()
+        .filter(|&level| level <= report.level)
+        .collect()
+}
+
+pub(crate) fn containment(level: u8) -> Containment {
+    match level {
+        1 => Containment::AtMost(1),
+        level => Containment::Require(level),
+    }
+}
+
+/// One animal in a cage of its own.
+pub(crate) struct Case {
+    pub(crate) dir: TempDir,
+    pub(crate) token: String,
+    pub(crate) command: TreeCommand,
+}
+
+impl Case {
+    pub(crate) fn new(kind: &str, extra: &[&str], level: u8) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let token = format!("zoo-token-{}-{number}-end", std::process::id());
+        let dir = tempfile::tempdir().unwrap();
+        let mut args = vec![kind.to_owned(), token.clone()];
+        args.extend(extra.iter().map(|&arg| arg.to_owned()));
+        let command = TreeCommand {
+            args: args.into_iter().map(Into::into).collect(),
+            stdout: OutputSink::File {
+                path: dir.path().join("stdout"),
+                limit: MIB,
+            },
+            stderr: OutputSink::File {
+                path: dir.path().join("stderr"),
+                limit: MIB,
+            },
+            watch_last_json_line: true,
+            grace: Duration::from_millis(200),
+            containment: containment(level),
+            ..TreeCommand::new(zoo_program(), dir.path())
+        };
+        Self {
+            dir,
+            token,
+            command,
+        }
+    }
+
+    pub(crate) async fn spawn(&self) -> ProcessTree {
+        spawn(&shim(), self.command.clone()).await.unwrap()
+    }
+
+    /// Starts the animal and waits until it says that it has done its worst.
+    pub(crate) async fn spawn_ready(&self) -> ProcessTree {
+        let tree = self.spawn().await;
+        eventually("the animal is ready", || {
+            self.stdout().starts_with(b"ready")
+        })
+        .await;
+        tree
+    }
+
+    /// Runs the animal to its end.
+    pub(crate) async fn run(&self) -> TreeExit {
+        within(self.spawn().await.wait()).await
+    }
+
+    pub(crate) fn stdout(&self) -> Vec<u8> {
+        std::fs::read(self.path("stdout")).unwrap_or_default()
+    }
+
+    pub(crate) fn stdout_text(&self) -> String {
+        String::from_utf8(self.stdout()).unwrap()
+    }
+
+    pub(crate) fn stderr_text(&self) -> String {
+        std::fs::read_to_string(self.path("stderr")).unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Living processes that carry the token on their command line. A zombie has none.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        processes(|folder| {
+            std::fs::read(folder.join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&self.token))
+        })
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.pids().len()
+    }
+}
+
+/// Direct children of a process that satisfy a check of their `/proc/PID/stat`.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    processes(|folder| stat(folder).is_some_and(|(_, found)| found == parent))
+}
+
+/// Zombies among the direct children of this process.
+pub(crate) fn zombies() -> Vec<u32> {
+    let own = std::process::id();
+    processes(|folder| stat(folder) == Some(('Z', own)))
+}
+
+fn stat(folder: &Path) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.next()?.parse().ok()?))
+}
+
+fn processes(check: impl Fn(&Path) -> bool) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        check(&entry.path()).then_some(pid)
+    })
+    .collect()
+}
+
+/// Waits for a condition; fails with its name when it does not come.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "it never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The value of a future that must not hang.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    let value = tokio::time::timeout(HANG, future).await;
+    value.expect("it ends in time")
+}

@@ -1,0 +1,35 @@
+# The commands of this repository, one line each; `just` lists them.
+
+default:
+    @just --list
+
+# Get what the tests need and run all of them; `just test name` only those whose names contain it
+test *name:
+    cargo xtask test {{ if name == "" { "" } else { "--filter " + quote(name) } }}
+
+# The rules that no compiler holds
+tidy:
+    cargo xtask tidy
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The documentation of all crates
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The first run of the README
+quickstart:
+    cargo run -- run configs/quickstart.yaml
+
+# Licences, sources and banned crates; needs cargo-deny
+deny:
+    cargo deny check
+
+# Everything that decides whether a change lands
+ci:
+    bash .ci/run

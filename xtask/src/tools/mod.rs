@@ -1,0 +1,91 @@
+//! What tests need beyond Rust: Python with the official SDK, a browser, and a driver for it.
+
+mod chromium;
+mod node;
+mod python;
+mod system;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::say::say;
+
+/// A Python with the official SDK in it.
+pub(crate) const PYTHON: &str = "HARNESS_TEST_PYTHON";
+/// A Chromium or Chrome.
+pub(crate) const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
+/// A folder with `node_modules/playwright-core`.
+pub(crate) const NODE_PATH: &str = "HARNESS_TEST_NODE_PATH";
+
+/// Tests that will say that they were skipped.
+pub(crate) struct Skip {
+    pub(crate) what: &'static str,
+    pub(crate) why: String,
+}
+
+/// What could be had, and what could not.
+#[derive(Default)]
+pub(crate) struct Tools {
+    variables: Vec<(&'static str, OsString)>,
+    skipped: Vec<Skip>,
+}
+
+impl Tools {
+    /// Makes or finds every tool; `folder` keeps what was made, so that the second time is quick.
+    pub(crate) fn get(folder: &Path) -> Self {
+        let mut tools = Self::default();
+        tools.add(
+            "sdk and Python verifiers",
+            PYTHON,
+            "Python",
+            python::get(&folder.join("venv")),
+        );
+        tools.add(
+            "browser",
+            NODE_PATH,
+            "playwright-core",
+            node::get(&folder.join("node")),
+        );
+        tools.add("browser", CHROMIUM, "Chromium", chromium::get());
+        tools
+    }
+
+    /// Names and values that the tests look at. A tool that could not be had has none.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &OsString)> {
+        self.variables.iter().map(|(name, value)| (*name, value))
+    }
+
+    pub(crate) fn skipped(&self) -> &[Skip] {
+        &self.skipped
+    }
+
+    fn add(
+        &mut self,
+        what: &'static str,
+        variable: &'static str,
+        tool: &str,
+        got: Result<PathBuf>,
+    ) {
+        match got {
+            Ok(path) => {
+                say(format!("{tool}: {}", path.display()));
+                self.variables.push((variable, path.into()));
+            }
+            Err(error) => {
+                say(format!("{tool}: not to be had: {error:#}"));
+                // A group that lacks two tools is skipped once; the first reason names it.
+                if self.skipped.iter().all(|skip| skip.what != what) {
+                    let why = error
+                        .to_string()
+                        .lines()
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned();
+                    self.skipped.push(Skip { what, why });
+                }
+            }
+        }
+    }
+}
