@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs benchmarks of AI agents on Fleet environments: every instance given back, no result lost.
 #[derive(Debug, Parser)]
-#[command(name = "harness", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(
+    name = "harness",
+    version,
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
 #[command(after_help = "Examples:
   harness init my-bench && harness run my-bench/quickstart.yaml
   harness run eval.yaml --task crm-007 --trials 3
@@ -21,9 +26,15 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// Say less: only errors and the result
-    #[arg(short, long, global = true, env = "HARNESS_QUIET", conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "HARNESS_QUIET",
+        conflicts_with = "verbose"
+    )]
     pub(crate) quiet: bool,
-    /// Say more; twice for debugging (RUST_LOG filters finer)
+    /// Say more; twice for debugging (`RUST_LOG` filters finer)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to use colours
@@ -74,7 +85,12 @@ pub(crate) struct SpecArgs {
     #[arg(env = "HARNESS_SPEC")]
     pub(crate) spec: PathBuf,
     /// Only these tasks; may be given more than once
-    #[arg(long = "task", value_name = "KEY", env = "HARNESS_TASK", value_delimiter = ',')]
+    #[arg(
+        long = "task",
+        value_name = "KEY",
+        env = "HARNESS_TASK",
+        value_delimiter = ','
+    )]
     pub(crate) tasks: Vec<String>,
     /// Only the first N tasks
     #[arg(long, value_name = "N", env = "HARNESS_LIMIT")]
@@ -154,10 +170,20 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LocalArgs {
     /// A folder with environment packages; may be given more than once
-    #[arg(long, value_name = "DIR", env = "HARNESS_ENVIRONMENTS", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "HARNESS_ENVIRONMENTS",
+        value_delimiter = ','
+    )]
     pub(crate) environments: Vec<PathBuf>,
     /// A tasks file to serve as a project of its name; may be given more than once
-    #[arg(long, value_name = "FILE", env = "HARNESS_TASKS", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HARNESS_TASKS",
+        value_delimiter = ','
+    )]
     pub(crate) tasks: Vec<PathBuf>,
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8080, env = "HARNESS_PORT")]
@@ -166,7 +192,12 @@ pub(crate) struct LocalArgs {
     #[arg(long, value_name = "N", env = "HARNESS_INSTANCE_LIMIT")]
     pub(crate) instance_limit: Option<usize>,
     /// Ask callers for this key; without it everybody on this machine may call
-    #[arg(long, value_name = "KEY", env = "HARNESS_LOCAL_API_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "HARNESS_LOCAL_API_KEY",
+        hide_env_values = true
+    )]
     pub(crate) api_key: Option<String>,
     /// Print where it listens as JSON
     #[arg(long)]

@@ -12,7 +12,10 @@ mod service;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| first == "__shim") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "__shim")
+    {
         return process_tree::shim_main();
     }
     commands::main()

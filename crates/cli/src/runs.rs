@@ -89,7 +89,10 @@ pub(crate) fn read(folder: &Path) -> Result<FoundRun, Failure> {
         .map_err(|error| Failure::usage(chain(&error)))?
         .ok_or_else(|| {
             let journal = layout.journal();
-            Failure::usage(format!("error: the journal `{}` is empty", journal.display()))
+            Failure::usage(format!(
+                "error: the journal `{}` is empty",
+                journal.display()
+            ))
         })?;
     Ok(FoundRun {
         layout,
@@ -119,10 +122,25 @@ mod tests {
 
     #[test]
     fn runs_are_in_the_order_of_their_times_whatever_their_names() {
-        let dir = made(&["z-1-20260101-000000-aaaa", "a-20260102-000000-bbbb", "m-20251231-235959-cccc"]);
+        let dir = made(&[
+            "z-1-20260101-000000-aaaa",
+            "a-20260102-000000-bbbb",
+            "m-20251231-235959-cccc",
+        ]);
         let names: Vec<String> = folders(dir.path()).iter().map(|p| file_name(p)).collect();
-        assert_eq!(names, ["m-20251231-235959-cccc", "z-1-20260101-000000-aaaa", "a-20260102-000000-bbbb"]);
-        assert!(locate(dir.path(), "latest").unwrap().ends_with("a-20260102-000000-bbbb"));
+        assert_eq!(
+            names,
+            [
+                "m-20251231-235959-cccc",
+                "z-1-20260101-000000-aaaa",
+                "a-20260102-000000-bbbb"
+            ]
+        );
+        assert!(
+            locate(dir.path(), "latest")
+                .unwrap()
+                .ends_with("a-20260102-000000-bbbb")
+        );
     }
 
     #[test]
@@ -131,7 +149,10 @@ mod tests {
         assert!(locate(dir.path(), "n-20260102").is_ok());
         assert!(locate(dir.path(), "n").unwrap().ends_with("n"));
         let several = locate(dir.path(), "n-2026").unwrap_err().message;
-        assert!(several.contains("aaaa") && several.contains("bbbb"), "{several}");
+        assert!(
+            several.contains("aaaa") && several.contains("bbbb"),
+            "{several}"
+        );
         let none = locate(dir.path(), "x").unwrap_err().message;
         assert!(none.contains("harness list"), "{none}");
     }

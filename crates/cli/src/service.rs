@@ -147,7 +147,10 @@ pub(crate) fn local_config(
         if tasks.is_empty() {
             tasks = demo_package::task_files(folder.path());
         }
-        (vec![demo_package::environments(folder.path())], Some(folder))
+        (
+            vec![demo_package::environments(folder.path())],
+            Some(folder),
+        )
     } else {
         (environments, None)
     };

@@ -95,10 +95,7 @@ impl Recorder {
     }
 }
 
-fn write(
-    store: &mut impl JournalStore,
-    group: &mut [Job],
-) -> Result<Vec<Entry>, JournalBroken> {
+fn write(store: &mut impl JournalStore, group: &mut [Job]) -> Result<Vec<Entry>, JournalBroken> {
     let events = group
         .iter_mut()
         .flat_map(|job| std::mem::take(&mut job.events))
@@ -115,7 +112,7 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use run_record::{StopReason, RunEnd};
+    use run_record::{RunEnd, StopReason};
     use std::sync::Mutex;
 
     #[derive(Default)]
@@ -208,7 +205,11 @@ mod tests {
         assert!(recorder.record(vec![event()]).await.is_err());
         disk.lock().unwrap().fails = false;
         assert!(recorder.record(vec![event()]).await.is_err());
-        assert_eq!(disk.lock().unwrap().syncs, 1, "a failed sync is not tried again");
+        assert_eq!(
+            disk.lock().unwrap().syncs,
+            1,
+            "a failed sync is not tried again"
+        );
         assert!(matches!(heard.try_recv(), Ok(Recorded::Broken(_))));
         assert!(heard.try_recv().is_err());
     }

@@ -55,7 +55,8 @@ async fn work(skill: &str, printer: Printer) -> Outcome {
         .map(|(_, skill)| *skill)
         .expect("the argument parser knows the same skills");
     let env = AgentEnv::from_variables(variable).map_err(|error| {
-        Failure::usage(chain(&error)).hint("this is an agent: `harness run` starts it with the variables it needs")
+        Failure::usage(chain(&error))
+            .hint("this is an agent: `harness run` starts it with the variables it needs")
     })?;
     let mut progress = |line: &str| printer.data(line);
     let result = helpdesk::agent::run(&env, skill, &mut progress)

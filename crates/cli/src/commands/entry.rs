@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, ColorChoice, Command, DemoCommand, Global};
+use crate::args::{Cli, ColorChoice, Command, Global};
 use crate::commands::{check, demo, fleet, init, list, local, report, run, show};
 use crate::failure::{Failure, Outcome};
 use crate::printer::{Printer, Verbosity};
@@ -29,6 +29,12 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn dispatch(command: Command, printer: Printer) -> Outcome {
+    if starts_processes(&command)
+        && let Err(error) = process_tree::become_subreaper()
+    {
+        let text = format!("error: could not become the reaper of orphaned processes: {error}");
+        return Err(Failure::fatal(text));
+    }
     match command {
         Command::Run(args) => runtime()?.block_on(run::run(args, printer)),
         Command::Check(args) => runtime()?.block_on(check::check(&args, printer)),
@@ -48,8 +54,16 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
             printer.bytes(&text);
             Ok(run_record::ExitCode::Success)
         }
-        Command::Demo(demo) => runtime_of_demo(&demo)?.block_on(demo::demo(demo, printer)),
+        Command::Demo(demo) => small_runtime()?.block_on(demo::demo(demo, printer)),
     }
+}
+
+/// Commands whose process trees must not get away even when a supervisor is killed.
+fn starts_processes(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Run(_) | Command::Check(_) | Command::Local(_)
+    )
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -60,7 +74,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// The demo's processes are many and small: one thread each.
-fn runtime_of_demo(_demo: &DemoCommand) -> Result<tokio::runtime::Runtime, Failure> {
+fn small_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -95,7 +109,9 @@ fn set_tracing(verbosity: Verbosity) {
         Verbosity::Quiet => "off",
         Verbosity::Normal => "error,fleet_local::verify=info",
         Verbosity::Verbose => "warn,harness=info,fleet_api=info,fleet_local=info",
-        Verbosity::Debug => "info,harness=debug,fleet_api=debug,fleet_local=debug,process_tree=debug",
+        Verbosity::Debug => {
+            "info,harness=debug,fleet_api=debug,fleet_local=debug,process_tree=debug"
+        }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()

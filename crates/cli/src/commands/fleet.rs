@@ -1,6 +1,8 @@
 //! `harness fleet`: the Fleet API from the shell.
 
-use fleet_api::types::{InstanceId, InstanceQuery, ProfileId, RunActivity, RunId, RunQuery, TaskKey};
+use fleet_api::types::{
+    InstanceId, InstanceQuery, ProfileId, RunActivity, RunId, RunQuery, TaskKey,
+};
 use fleet_api::{Client, DEFAULT_BASE_URL, RateLimits, TaskQuery};
 use run_record::ExitCode;
 use serde_json::Value;
@@ -17,20 +19,30 @@ pub(crate) async fn fleet(args: FleetArgs, printer: Printer) -> Outcome {
     let url = args.endpoint.as_deref().unwrap_or(DEFAULT_BASE_URL);
     let key = std::env::var(API_KEY).unwrap_or_default();
     if key.is_empty() && url == DEFAULT_BASE_URL {
-        return Err(Failure::usage(format!("error: {API_KEY} is not set"))
-            .hint("set it, or name another service with --endpoint (`harness local` serves one here)"));
+        return Err(Failure::usage(format!("error: {API_KEY} is not set")).hint(
+            "set it, or name another service with --endpoint (`harness local` serves one here)",
+        ));
     }
     // A server without a key takes any; the header must have something in it.
-    let key = if key.is_empty() { "none".to_owned() } else { key };
+    let key = if key.is_empty() {
+        "none".to_owned()
+    } else {
+        key
+    };
     let service = Service::remote(url, key.into(), RateLimits::default())?;
-    let out = Output { printer, json: args.json };
+    let out = Output {
+        printer,
+        json: args.json,
+    };
     match args.command {
         FleetCommand::Account => account(&service.client, out).await,
         FleetCommand::Envs => envs(&service.client, out).await,
         FleetCommand::Tasks(filter) => tasks(&service.client, filter, out).await,
         FleetCommand::Instances(filter) => instances(&service.client, filter, out).await,
         FleetCommand::Runs { status, mine } => runs(&service.client, &status, mine, out).await,
-        FleetCommand::Close { instances, run_id } => close(&service.client, instances, run_id, out).await,
+        FleetCommand::Close { instances, run_id } => {
+            close(&service.client, instances, run_id, out).await
+        }
     }
 }
 
@@ -41,7 +53,12 @@ struct Output {
 }
 
 impl Output {
-    fn rows<T: serde::Serialize>(self, items: &[T], headings: &[&str], row: impl Fn(&T) -> Vec<String>) -> Outcome {
+    fn rows<T: serde::Serialize>(
+        self,
+        items: &[T],
+        headings: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Outcome {
         if self.json {
             self.printer.json(&items);
         } else if items.is_empty() {
@@ -78,7 +95,10 @@ async fn account(client: &Client, out: Output) -> Outcome {
 }
 
 async fn envs(client: &Client, out: Output) -> Outcome {
-    let envs = client.environments().await.map_err(|error| failed(&error))?;
+    let envs = client
+        .environments()
+        .await
+        .map_err(|error| failed(&error))?;
     out.rows(&envs, &["key", "name", "default", "versions"], |env| {
         let versions: Vec<&str> = env.versions.keys().map(String::as_str).collect();
         vec![
@@ -102,7 +122,11 @@ async fn tasks(client: &Client, filter: FleetTasks, out: Output) -> Outcome {
     if let Some(path) = &filter.export {
         let text = serde_json::to_vec_pretty(&exported).expect("a value can be encoded");
         fs_err::write(path, text).map_err(|error| Failure::usage(format!("error: {error}")))?;
-        out.printer.say(format_args!("wrote {} tasks to {}", tasks.len(), path.display()));
+        out.printer.say(format_args!(
+            "wrote {} tasks to {}",
+            tasks.len(),
+            path.display()
+        ));
         return Ok(ExitCode::Success);
     }
     if out.json {
@@ -126,17 +150,32 @@ async fn instances(client: &Client, filter: FleetInstances, out: Output) -> Outc
         run_id: filter.run_id.map(RunId::new),
         profile_id: filter.mine.then(ProfileId::myself),
     };
-    let instances = client.instances(&query).await.map_err(|error| failed(&error))?;
-    out.rows(&instances, &["instance", "environment", "status", "run", "created", "url"], |instance| {
-        vec![
-            instance.instance_id.to_string(),
-            format!("{}:{}", instance.env_key, instance.version),
-            instance.status.to_string(),
-            instance.run_id.as_ref().map(ToString::to_string).unwrap_or_default(),
-            instance.created_at.clone(),
-            instance.urls.as_ref().map(|urls| urls.root.clone()).unwrap_or_default(),
-        ]
-    })
+    let instances = client
+        .instances(&query)
+        .await
+        .map_err(|error| failed(&error))?;
+    out.rows(
+        &instances,
+        &["instance", "environment", "status", "run", "created", "url"],
+        |instance| {
+            vec![
+                instance.instance_id.to_string(),
+                format!("{}:{}", instance.env_key, instance.version),
+                instance.status.to_string(),
+                instance
+                    .run_id
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                instance.created_at.clone(),
+                instance
+                    .urls
+                    .as_ref()
+                    .map(|urls| urls.root.clone())
+                    .unwrap_or_default(),
+            ]
+        },
+    )
 }
 
 async fn runs(client: &Client, status: &str, mine: bool, out: Output) -> Outcome {
@@ -149,15 +188,19 @@ async fn runs(client: &Client, status: &str, mine: bool, out: Output) -> Outcome
         profile_id: mine.then(ProfileId::myself),
     };
     let runs = client.runs(&query).await.map_err(|error| failed(&error))?;
-    out.rows(&runs, &["run", "running", "total", "first", "last"], |run| {
-        vec![
-            run.run_id.to_string(),
-            run.running_count.to_string(),
-            run.total_count.to_string(),
-            run.first_created_at.clone(),
-            run.last_created_at.clone(),
-        ]
-    })
+    out.rows(
+        &runs,
+        &["run", "running", "total", "first", "last"],
+        |run| {
+            vec![
+                run.run_id.to_string(),
+                run.running_count.to_string(),
+                run.total_count.to_string(),
+                run.first_created_at.clone(),
+                run.last_created_at.clone(),
+            ]
+        },
+    )
 }
 
 async fn close(client: &Client, ids: Vec<String>, run_id: Option<String>, out: Output) -> Outcome {
@@ -167,7 +210,9 @@ async fn close(client: &Client, ids: Vec<String>, run_id: Option<String>, out: O
             .close_instances(Some(&run_id), None)
             .await
             .map_err(|error| failed(&error))?;
-        return out.rows(&closed, &["closed"], |instance| vec![instance.instance_id.to_string()]);
+        return out.rows(&closed, &["closed"], |instance| {
+            vec![instance.instance_id.to_string()]
+        });
     }
     let mut closed = Vec::new();
     let mut problems = Vec::new();
@@ -178,7 +223,9 @@ async fn close(client: &Client, ids: Vec<String>, run_id: Option<String>, out: O
             Err(error) => problems.push(format!("error: {id}: {}", error.to_line())),
         }
     }
-    let outcome = out.rows(&closed, &["closed"], |instance| vec![instance.instance_id.to_string()]);
+    let outcome = out.rows(&closed, &["closed"], |instance| {
+        vec![instance.instance_id.to_string()]
+    });
     if problems.is_empty() {
         return outcome;
     }

@@ -9,8 +9,11 @@ use crate::printer::Printer;
 
 pub(crate) fn init(args: &InitArgs, printer: Printer) -> Outcome {
     let written = demo_package::unpack(&args.dir).map_err(|error| {
-        Failure::usage(format!("error: could not fill `{}`: {error}", args.dir.display()))
-            .hint("give a folder that does not have these files yet")
+        Failure::usage(format!(
+            "error: could not fill `{}`: {error}",
+            args.dir.display()
+        ))
+        .hint("give a folder that does not have these files yet")
     })?;
     for path in &written {
         printer.say(format_args!("wrote {}", path.display()));

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::args::ListArgs;
 use crate::failure::Outcome;
-use crate::printer::{Printer, style, styled, table};
+use crate::printer::{Printer, table};
 use crate::runs;
 
 pub(crate) fn list(args: &ListArgs, printer: Printer) -> Outcome {
@@ -28,7 +28,9 @@ pub(crate) fn list(args: &ListArgs, printer: Printer) -> Outcome {
     }
     let rows: Vec<Vec<String>> = found.iter().map(as_row).collect();
     printer.data(table(
-        &["run", "state", "trials", "passed", "failed", "unscored", "mean", "agent"],
+        &[
+            "run", "state", "trials", "passed", "failed", "unscored", "mean", "agent",
+        ],
         &rows,
     ));
     Ok(ExitCode::Success)
@@ -36,21 +38,22 @@ pub(crate) fn list(args: &ListArgs, printer: Printer) -> Outcome {
 
 /// Finished, stopped, or not ended: under way, or its harness was killed.
 fn state(record: &RunRecord) -> String {
-    match &record.end {
-        None => "unfinished".to_owned(),
-        Some(_) => {
-            let code = Verdict::of(record).exit.code();
-            match code {
-                0 => styled(style::GOOD, "ok"),
-                130 | 143 => "stopped".to_owned(),
-                _ => styled(style::BAD, format_args!("exit {code}")),
-            }
-        }
+    if record.end.is_none() {
+        return "unfinished".to_owned();
+    }
+    match Verdict::of(record).exit.code() {
+        0 => "ok".to_owned(),
+        130 | 143 => "stopped".to_owned(),
+        code => format!("exit {code}"),
     }
 }
 
 fn mean(record: &RunRecord) -> Option<f64> {
-    let scores: Vec<f64> = record.trials.iter().filter_map(|trial| trial.score).collect();
+    let scores: Vec<f64> = record
+        .trials
+        .iter()
+        .filter_map(|trial| trial.score)
+        .collect();
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
@@ -58,7 +61,7 @@ fn as_row(record: &RunRecord) -> Vec<String> {
     let stats = record.stats();
     vec![
         record.info.run_id.to_string(),
-        anstream::adapter::strip_str(&state(record)).to_string(),
+        state(record),
         stats.total.to_string(),
         stats.passed.to_string(),
         stats.failed().to_string(),

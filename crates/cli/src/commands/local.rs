@@ -30,7 +30,9 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
     let server = Server::start(config).await.map_err(|error| {
         let failure = Failure::usage(chain(&error));
         match error {
-            fleet_local::StartError::Bind { .. } => failure.hint("give another port with --port, or 0 for a free one"),
+            fleet_local::StartError::Bind { .. } => {
+                failure.hint("give another port with --port, or 0 for a free one")
+            }
             _ => failure,
         }
     })?;
@@ -52,7 +54,10 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
     }
     Err(Failure {
         exit: ExitCode::Leaked,
-        message: format!("error: could not end everything:\n  {}", report.leftovers.join("\n  ")),
+        message: format!(
+            "error: could not end everything:\n  {}",
+            report.leftovers.join("\n  ")
+        ),
     })
 }
 
@@ -75,7 +80,11 @@ fn or_nearby(given: Vec<PathBuf>, name: &str) -> Vec<PathBuf> {
         return given;
     }
     let usual = [PathBuf::from(name), Path::new("examples").join(name)];
-    usual.into_iter().filter(|path| path.is_dir()).take(1).collect()
+    usual
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .take(1)
+        .collect()
 }
 
 fn task_files_nearby() -> Vec<PathBuf> {

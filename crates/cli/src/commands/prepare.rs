@@ -56,8 +56,9 @@ pub(crate) async fn prepare(args: &SpecArgs, printer: Printer) -> Result<Prepare
 }
 
 fn load_spec(args: &SpecArgs, printer: Printer) -> Result<RunSpec, Failure> {
-    let current_dir = std::env::current_dir()
-        .map_err(|error| Failure::usage(format!("error: could not find the current folder: {error}")))?;
+    let current_dir = std::env::current_dir().map_err(|error| {
+        Failure::usage(format!("error: could not find the current folder: {error}"))
+    })?;
     let mut overrides = args.set.clone();
     overrides.extend(args.trials.map(|trials| format!("trials={trials}")));
     overrides.extend(args.name.as_ref().map(|name| format!("name={name}")));
@@ -144,7 +145,8 @@ fn service_failure(error: &fleet_api::Error, spec: &RunSpec, service: &Service) 
         error.to_line()
     ));
     if error.is_auth() {
-        failure.hint("the key comes from `fleet.api_key`, by default from the variable FLEET_API_KEY")
+        failure
+            .hint("the key comes from `fleet.api_key`, by default from the variable FLEET_API_KEY")
     } else if spec.fleet.endpoint == Endpoint::Local {
         failure
     } else {
@@ -154,7 +156,9 @@ fn service_failure(error: &fleet_api::Error, spec: &RunSpec, service: &Service) 
 
 fn tasks_hint(spec: &RunSpec) -> &'static str {
     match spec.tasks.source {
-        harness::spec::TaskSource::Files(_) => "a tasks file is the export of fleet-python: a JSON array of tasks",
+        harness::spec::TaskSource::Files(_) => {
+            "a tasks file is the export of fleet-python: a JSON array of tasks"
+        }
         _ => "`harness fleet tasks` lists what the service has",
     }
 }
@@ -240,12 +244,16 @@ async fn check_environments(tasks: &[Task], service: &Service) -> Result<(), Fai
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::usage(format!("error: {}", problems.join("\nerror: ")))
-        .hint("`harness fleet envs` lists what the service has"))
+    Err(
+        Failure::usage(format!("error: {}", problems.join("\nerror: ")))
+            .hint("`harness fleet envs` lists what the service has"),
+    )
 }
 
 fn quota_warning(spec: &RunSpec, plan: &Plan, account: &Account) -> Option<String> {
-    let free = account.instance_limit.saturating_sub(account.instance_count);
+    let free = account
+        .instance_limit
+        .saturating_sub(account.instance_count);
     let wanted = u64::from(spec.concurrency.environments).min(plan.trials.len() as u64);
     (free < wanted).then(|| {
         format!(

@@ -16,7 +16,10 @@ pub(crate) fn report(args: &ReportArgs, printer: Printer) -> Outcome {
     let found = runs::find(&args.dir.runs, &args.run)?;
     let Some(format) = &args.format else {
         write_reports(&found.record, &found.layout, &ReportFormat::ALL)?;
-        printer.say(format_args!("wrote the reports in {}", found.layout.root().display()));
+        printer.say(format_args!(
+            "wrote the reports in {}",
+            found.layout.root().display()
+        ));
         return Ok(ExitCode::Success);
     };
     let format: Format = format.parse().map_err(|_| {
@@ -28,7 +31,10 @@ pub(crate) fn report(args: &ReportArgs, printer: Printer) -> Outcome {
         None => printer.bytes(&bytes),
         Some(path) => {
             replace_file(path, &bytes).map_err(|error| {
-                Failure::usage(format!("error: could not write `{}`: {error}", path.display()))
+                Failure::usage(format!(
+                    "error: could not write `{}`: {error}",
+                    path.display()
+                ))
             })?;
             printer.say(format_args!("wrote {}", path.display()));
         }
@@ -50,7 +56,10 @@ pub(crate) fn write_reports(
             .expect("the spec's formats are the reports' formats");
         let path = layout.file(format.file_name());
         replace_file(&path, &format.render(record, &summary)).map_err(|error| {
-            Failure::fatal(format!("error: could not write `{}`: {error}", path.display()))
+            Failure::fatal(format!(
+                "error: could not write `{}`: {error}",
+                path.display()
+            ))
         })?;
     }
     Ok(())
@@ -58,7 +67,9 @@ pub(crate) fn write_reports(
 
 /// The old file or the new one, never a half: a temporary file, synced, moved over.
 fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(".writing-")

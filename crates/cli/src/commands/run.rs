@@ -35,7 +35,10 @@ pub(crate) async fn run(args: RunArgs, printer: Printer) -> Outcome {
         return Ok(ExitCode::Success);
     }
     for warning in &prepared.warnings {
-        printer.say(format_args!("{}: {warning}", styled(style::WARN, "warning")));
+        printer.say(format_args!(
+            "{}: {warning}",
+            styled(style::WARN, "warning")
+        ));
     }
     raise_descriptor_limit(prepared.spec.concurrency.environments);
     let (record, verdict, layout, leftovers) = run_prepared(prepared, printer).await?;

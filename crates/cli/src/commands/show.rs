@@ -38,7 +38,11 @@ fn show_run(found: &FoundRun, as_json: bool, printer: Printer) -> Outcome {
         return Ok(ExitCode::Success);
     }
     for trial in &record.trials {
-        printer.data(format_args!("{} {}", trial_word(record, trial), describe(trial)));
+        printer.data(format_args!(
+            "{} {}",
+            trial_word(record, trial),
+            describe(trial)
+        ));
     }
     printer.data("");
     printer.data(conclusion(record, &Verdict::of(record), &found.layout));
@@ -47,8 +51,15 @@ fn show_run(found: &FoundRun, as_json: bool, printer: Printer) -> Outcome {
 
 fn describe(trial: &TrialRecord) -> String {
     let score = trial.score.map(report::text::score).unwrap_or_default();
-    let time = trial.times().total_ms().map(report::text::duration).unwrap_or_default();
-    let why = trial.failure.as_ref().map(|failure| report::text::one_line(&failure.to_string()));
+    let time = trial
+        .times()
+        .total_ms()
+        .map(report::text::duration)
+        .unwrap_or_default();
+    let why = trial
+        .failure
+        .as_ref()
+        .map(|failure| report::text::one_line(&failure.to_string()));
     format!(
         "{score:>5}  {}  {}  {}",
         trial.id,
@@ -61,7 +72,10 @@ fn show_task(found: &FoundRun, task: &str, args: &ShowArgs, printer: Printer) ->
     let wanted = |trial: &&TrialRecord| {
         trial.id.task.as_str() == task
             && args.trial.is_none_or(|number| trial.id.trial == number)
-            && args.variant.as_deref().is_none_or(|name| trial.id.variant.as_str() == name)
+            && args
+                .variant
+                .as_deref()
+                .is_none_or(|name| trial.id.variant.as_str() == name)
     };
     let trials: Vec<&TrialRecord> = found.record.trials.iter().filter(wanted).collect();
     if trials.is_empty() {
@@ -105,9 +119,16 @@ fn show_trial(found: &FoundRun, trial: &TrialRecord, printer: Printer) {
         styled(style::BOLD, &trial.id)
     ));
     for (name, value) in facts(&found.record, trial) {
-        printer.data(format_args!("{} {value}", styled(style::DIM, format_args!("{name:>12}"))));
+        printer.data(format_args!(
+            "{} {value}",
+            styled(style::DIM, format_args!("{name:>12}"))
+        ));
     }
-    printer.data(format_args!("{} {}", styled(style::DIM, format_args!("{:>12}", "files")), folder.display()));
+    printer.data(format_args!(
+        "{} {}",
+        styled(style::DIM, format_args!("{:>12}", "files")),
+        folder.display()
+    ));
     verifier_section(&folder, printer);
     for name in ["stdout.log", "stderr.log"] {
         section(name, &tail(&folder.join(name)), printer);
@@ -121,20 +142,50 @@ fn facts(record: &RunRecord, trial: &TrialRecord) -> Vec<(&'static str, String)>
         facts.extend(value.map(|value| (name, value)));
     };
     add("score", trial.score.map(report::text::score));
-    add("why", trial.failure.as_ref().map(|failure| report::text::one_line(&failure.to_string())));
+    add(
+        "why",
+        trial
+            .failure
+            .as_ref()
+            .map(|failure| report::text::one_line(&failure.to_string())),
+    );
     let agent = trial.agent();
-    add("agent", Some(match agent.and_then(|agent| agent.exit_code) {
-        Some(code) => format!("{} (exit {code})", trial.agent_outcome()),
-        None => trial.agent_outcome().to_string(),
-    }));
-    add("agent says", agent.and_then(|agent| agent.error.as_deref()).map(report::text::one_line));
-    add("answer", agent.and_then(|agent| agent.final_answer.as_deref()).map(report::text::one_line));
-    add("steps", agent.and_then(|agent| agent.steps).map(|steps| steps.to_string()));
-    add("attempts", (trial.attempts.len() > 1).then(|| trial.attempts.len().to_string()));
-    add("instance", trial.instance().map(|instance| match trial.teardown() {
-        Some(teardown) => format!("{instance} ({teardown})"),
-        None => instance.to_string(),
-    }));
+    add(
+        "agent",
+        Some(match agent.and_then(|agent| agent.exit_code) {
+            Some(code) => format!("{} (exit {code})", trial.agent_outcome()),
+            None => trial.agent_outcome().to_string(),
+        }),
+    );
+    add(
+        "agent says",
+        agent
+            .and_then(|agent| agent.error.as_deref())
+            .map(report::text::one_line),
+    );
+    add(
+        "answer",
+        agent
+            .and_then(|agent| agent.final_answer.as_deref())
+            .map(report::text::one_line),
+    );
+    add(
+        "steps",
+        agent
+            .and_then(|agent| agent.steps)
+            .map(|steps| steps.to_string()),
+    );
+    add(
+        "attempts",
+        (trial.attempts.len() > 1).then(|| trial.attempts.len().to_string()),
+    );
+    add(
+        "instance",
+        trial.instance().map(|instance| match trial.teardown() {
+            Some(teardown) => format!("{instance} ({teardown})"),
+            None => instance.to_string(),
+        }),
+    );
     let times = trial.times();
     let phases = [
         ("created in", times.provision_ms),
@@ -165,7 +216,10 @@ fn verifier_section(folder: &Path, printer: Printer) {
 
 fn section(name: &str, text: &str, printer: Printer) {
     if !text.is_empty() {
-        printer.data(format_args!("\n{}", styled(style::BOLD, format_args!("── {name}"))));
+        printer.data(format_args!(
+            "\n{}",
+            styled(style::BOLD, format_args!("── {name}"))
+        ));
         printer.data(text);
     }
 }
@@ -179,7 +233,9 @@ fn tail(path: &Path) -> String {
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
-        let visible = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+        let visible = text
+            .chars()
+            .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
         let shown: String = visible.collect();
         Ok(if size > TAIL {
             format!("… ({size} bytes in all)\n{}", shown.trim_end())

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use report::Summary;
 use report::summary::{Cause, CauseClass};
 use report::text;
-use run_record::{ExitCode, RunLayout, RunRecord, StopReason, TrialRecord, TrialStatus, Verdict};
+use run_record::{
+    ExitCode, InstanceId, RunLayout, RunRecord, StopReason, TrialRecord, TrialStatus, Verdict,
+};
 
 use crate::printer::{style, styled};
 
@@ -33,7 +35,11 @@ pub(crate) fn conclusion(record: &RunRecord, verdict: &Verdict, layout: &RunLayo
     out.push('\n');
     let mut row = |name: &str, value: &str| {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{} {value}", styled(style::DIM, format_args!("{name:>9}")));
+        let _ = writeln!(
+            out,
+            "{} {value}",
+            styled(style::DIM, format_args!("{name:>9}"))
+        );
     };
     row("result", &result(&summary));
     if summary.has_variants() {
@@ -44,8 +50,13 @@ pub(crate) fn conclusion(record: &RunRecord, verdict: &Verdict, layout: &RunLayo
         row("score", &summary.all.line());
     }
     for failure in &verdict.gate_failures {
-        let reached = failure.reached.map_or_else(|| "nothing".to_owned(), |value| format!("{value:.3}"));
-        let text = format!("{} asks for {}, reached {reached}", failure.key, failure.bound);
+        let reached = failure
+            .reached
+            .map_or_else(|| "nothing".to_owned(), |value| format!("{value:.3}"));
+        let text = format!(
+            "{} asks for {}, reached {reached}",
+            failure.key, failure.bound
+        );
         row("gate", &styled(style::BAD, text));
     }
     row("instances", &instances(record));
@@ -68,7 +79,10 @@ fn result(summary: &Summary) -> String {
         },
     ];
     if all.unscored > 0 {
-        parts.push(styled(style::WARN, format_args!("{} unscored", all.unscored)));
+        parts.push(styled(
+            style::WARN,
+            format_args!("{} unscored", all.unscored),
+        ));
     }
     if all.cancelled + all.pending > 0 {
         parts.push(format!("{} not finished", all.cancelled + all.pending));
@@ -84,7 +98,11 @@ fn causes(out: &mut String, record: &RunRecord, summary: &Summary) {
         };
         let _ = writeln!(out, "{} ({})", styled(color, &cause.title), cause.count);
         if !cause.message.is_empty() && cause.message != cause.title {
-            let _ = writeln!(out, "  {}", text::shorten(&text::one_line(&cause.message), 110));
+            let _ = writeln!(
+                out,
+                "  {}",
+                text::shorten(&text::one_line(&cause.message), 110)
+            );
         }
         for command in commands(record, cause) {
             let _ = writeln!(out, "  {}", styled(style::DIM, command));
@@ -123,8 +141,12 @@ fn instances(record: &RunRecord) -> String {
     if end.proven_empty && end.unconfirmed.is_empty() && open.is_empty() {
         return format!("none left{swept}");
     }
-    let mut names: Vec<&str> = end.unconfirmed.iter().map(|id| id.as_str()).collect();
-    names.extend(open.iter().filter_map(|lease| lease.instance.as_ref()).map(|id| id.as_str()));
+    let mut names: Vec<&str> = end.unconfirmed.iter().map(InstanceId::as_str).collect();
+    names.extend(
+        open.iter()
+            .filter_map(|lease| lease.instance.as_ref())
+            .map(InstanceId::as_str),
+    );
     names.sort_unstable();
     names.dedup();
     let close = if names.is_empty() {
@@ -132,7 +154,10 @@ fn instances(record: &RunRecord) -> String {
     } else {
         format!("harness fleet close {}", names.join(" "))
     };
-    styled(style::BAD, format_args!("some may still be live; close them with\n            {close}"))
+    styled(
+        style::BAD,
+        format_args!("some may still be live; close them with\n            {close}"),
+    )
 }
 
 fn stopped(record: &RunRecord) -> Option<String> {

@@ -50,10 +50,16 @@ impl LiveArea {
             styled(style::GOOD, format_args!("{} passed", stats.passed)),
         ];
         if stats.failed() > 0 {
-            counts.push(styled(style::BAD, format_args!("{} failed", stats.failed())));
+            counts.push(styled(
+                style::BAD,
+                format_args!("{} failed", stats.failed()),
+            ));
         }
         if stats.unscored > 0 {
-            counts.push(styled(style::WARN, format_args!("{} unscored", stats.unscored)));
+            counts.push(styled(
+                style::WARN,
+                format_args!("{} unscored", stats.unscored),
+            ));
         }
         counts.push(clock(view.elapsed));
         if let Some(left) = estimate(stats.finished(), stats.total, view.elapsed) {
@@ -83,7 +89,10 @@ impl LiveArea {
             })
             .collect();
         if hidden > 0 {
-            lines.push(styled(style::DIM, format_args!("           and {hidden} more")));
+            lines.push(styled(
+                style::DIM,
+                format_args!("           and {hidden} more"),
+            ));
         }
         while self.rows.len() < lines.len() {
             let row = self.area.add(ProgressBar::new_spinner());

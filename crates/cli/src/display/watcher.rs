@@ -26,6 +26,8 @@ pub(crate) struct Watcher {
     layout: RunLayout,
     area: Option<LiveArea>,
     csv: Option<File>,
+    /// Trials that are wholly done, their teardown included.
+    done: usize,
     last_line: Instant,
 }
 
@@ -40,6 +42,7 @@ impl Watcher {
             layout,
             area: printer.is_live().then(LiveArea::new),
             csv,
+            done: 0,
             last_line: Instant::now(),
         }
     }
@@ -87,26 +90,32 @@ impl Watcher {
     }
 
     fn finished(&mut self, view: View<'_>, trial: &TrialRecord) {
+        self.done += 1;
         self.append_row(view, trial);
         let passed = trial.passed == Some(true);
         let all = view.record.trials.len() <= SHOW_EVERY_TRIAL || self.area.is_none();
         if passed && !all && self.printer.verbosity < Verbosity::Verbose {
             return;
         }
-        let stats = view.record.stats();
-        let width = stats.total.to_string().len();
+        let total = view.record.trials.len();
+        let width = total.to_string().len();
         let score = trial.score.map(text::score).unwrap_or_default();
-        let time = trial.times().total_ms().map(text::duration).unwrap_or_default();
+        let time = trial
+            .times()
+            .total_ms()
+            .map(text::duration)
+            .unwrap_or_default();
         let mut line = format!(
             "{} [{:>width$}/{}] {score:>5} {time:>7}  {}",
             trial_word(view.record, trial),
-            stats.finished(),
-            stats.total,
+            self.done,
+            total,
             trial.id,
         );
         if let Some(why) = why(trial) {
             let why = text::shorten(&text::one_line(&why), 100);
-            line.push_str(&format!("  {}", styled(style::DIM, why)));
+            line.push_str("  ");
+            line.push_str(&styled(style::DIM, why));
         }
         self.say(&line);
     }
@@ -157,7 +166,11 @@ fn why(trial: &TrialRecord) -> Option<String> {
         TrialStatus::Scored => {
             let agent = trial.agent()?;
             let says = agent.error.as_deref().map(|error| format!(": {error}"));
-            Some(format!("agent {}{}", agent.outcome, says.unwrap_or_default()))
+            Some(format!(
+                "agent {}{}",
+                agent.outcome,
+                says.unwrap_or_default()
+            ))
         }
         _ => trial.failure.as_ref().map(ToString::to_string),
     }

@@ -41,7 +41,8 @@ impl Cell {
         match self {
             Self::Null => Value::Null,
             Self::Integer(number) => Value::from(*number),
-            Self::Real(number) => Number::from_f64(*number).map_or_else(|| Value::String(number.to_string()), Value::Number),
+            Self::Real(number) => Number::from_f64(*number)
+                .map_or_else(|| Value::String(number.to_string()), Value::Number),
             Self::Text(text) => Value::String(text.clone()),
             Self::Blob(bytes) => Value::String(STANDARD.encode(bytes)),
         }
@@ -105,7 +106,10 @@ fn compare_integer_real(integer: i64, real: f64) -> Ordering {
     if real < -TWO_63 {
         return Ordering::Greater;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "the range was checked above; the fraction is compared below")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range was checked above; the fraction is compared below"
+    )]
     let whole = real as i64;
     integer.cmp(&whole).then_with(|| {
         let fraction = real - real.trunc();
@@ -120,12 +124,30 @@ mod tests {
     #[test]
     fn integers_and_reals_compare_exactly() {
         let big = 9_007_199_254_740_993_i64; // 2^53 + 1, not representable as a double
-        assert_eq!(compare_cells(&Cell::Integer(big), &Cell::Real(9_007_199_254_740_992.0)), Ordering::Greater);
-        assert_eq!(compare_cells(&Cell::Integer(1), &Cell::Real(1.0)), Ordering::Equal);
-        assert_eq!(compare_cells(&Cell::Integer(-1), &Cell::Real(-1.5)), Ordering::Greater);
-        assert_eq!(compare_cells(&Cell::Integer(1), &Cell::Real(1.5)), Ordering::Less);
-        assert_eq!(compare_cells(&Cell::Real(f64::INFINITY), &Cell::Integer(i64::MAX)), Ordering::Greater);
-        assert_eq!(compare_cells(&Cell::Integer(i64::MIN), &Cell::Real(f64::NEG_INFINITY)), Ordering::Greater);
+        assert_eq!(
+            compare_cells(&Cell::Integer(big), &Cell::Real(9_007_199_254_740_992.0)),
+            Ordering::Greater
+        );
+        assert_eq!(
+            compare_cells(&Cell::Integer(1), &Cell::Real(1.0)),
+            Ordering::Equal
+        );
+        assert_eq!(
+            compare_cells(&Cell::Integer(-1), &Cell::Real(-1.5)),
+            Ordering::Greater
+        );
+        assert_eq!(
+            compare_cells(&Cell::Integer(1), &Cell::Real(1.5)),
+            Ordering::Less
+        );
+        assert_eq!(
+            compare_cells(&Cell::Real(f64::INFINITY), &Cell::Integer(i64::MAX)),
+            Ordering::Greater
+        );
+        assert_eq!(
+            compare_cells(&Cell::Integer(i64::MIN), &Cell::Real(f64::NEG_INFINITY)),
+            Ordering::Greater
+        );
     }
 
     #[test]
@@ -136,7 +158,9 @@ mod tests {
             .unwrap();
         let read = |sql: &str| -> Vec<Cell> {
             let mut statement = connection.prepare(sql).unwrap();
-            let cells = statement.query_map([], |row| Ok(Cell::from_ref(row.get_ref(0)?))).unwrap();
+            let cells = statement
+                .query_map([], |row| Ok(Cell::from_ref(row.get_ref(0)?)))
+                .unwrap();
             cells.map(Result::unwrap).collect()
         };
         let sorted = read("SELECT v FROM t ORDER BY v COLLATE BINARY");

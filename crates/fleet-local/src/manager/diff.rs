@@ -29,7 +29,11 @@ pub struct Ignore {
 
 impl Ignore {
     fn covers(&self, table: &str, field: &str) -> bool {
-        self.fields.contains(field) || self.table_fields.get(table).is_some_and(|fields| fields.contains(field))
+        self.fields.contains(field)
+            || self
+                .table_fields
+                .get(table)
+                .is_some_and(|fields| fields.contains(field))
     }
 }
 
@@ -125,7 +129,10 @@ pub enum DiffError {
 
 impl DiffError {
     fn read(table: &str) -> impl FnOnce(rusqlite::Error) -> Self + '_ {
-        |source| Self::Read { table: table.to_owned(), source }
+        |source| Self::Read {
+            table: table.to_owned(),
+            source,
+        }
     }
 }
 
@@ -144,7 +151,9 @@ pub fn walk(
     visit: &mut dyn FnMut(&Table, Difference) -> Result<(), DiffError>,
 ) -> Result<Vec<(Table, u64)>, DiffError> {
     // One read transaction over all tables: otherwise an app that writes meanwhile could be seen half done.
-    current.execute_batch("BEGIN").map_err(DiffError::read(""))?;
+    current
+        .execute_batch("BEGIN")
+        .map_err(DiffError::read(""))?;
     let result = walk_tables(seed, current, ignore, visit);
     // Nothing was written, so a failing end of the transaction has nothing to lose; the connection is closed by its owner.
     drop(current.execute_batch("ROLLBACK"));
@@ -171,7 +180,14 @@ fn walk_tables(
         if ignore.tables.contains(&name) {
             continue;
         }
-        summary.push(walk_table(seed, current, before.as_ref(), after.as_ref(), ignore, visit)?);
+        summary.push(walk_table(
+            seed,
+            current,
+            before.as_ref(),
+            after.as_ref(),
+            ignore,
+            visit,
+        )?);
     }
     Ok(summary)
 }
@@ -184,23 +200,41 @@ fn walk_table(
     ignore: &Ignore,
     visit: &mut dyn FnMut(&Table, Difference) -> Result<(), DiffError>,
 ) -> Result<(Table, u64), DiffError> {
-    let shape = before.or(after).expect("a table of the union exists on one side at least");
+    let shape = before
+        .or(after)
+        .expect("a table of the union exists on one side at least");
     if let (Some(left), Some(right)) = (before, after)
         && let Some(key) = Key::common(left, right)
     {
-        let table = Table { name: left.name.clone(), primary_key: key.names(left) };
+        let table = Table {
+            name: left.name.clone(),
+            primary_key: key.names(left),
+        };
         let unchanged = merge(&table, &key, (seed, left), (current, right), ignore, visit)?;
         return Ok((table, unchanged));
     }
     // One side only, or both sides without anything in common to pair rows by: all of the old rows went, all of the new ones came.
-    let table = Table { name: shape.name.clone(), primary_key: Key::of(shape).names(shape) };
+    let table = Table {
+        name: shape.name.clone(),
+        primary_key: Key::of(shape).names(shape),
+    };
     if let Some(left) = before {
-        let table = Table { primary_key: Key::of(left).names(left), ..table.clone() };
-        read(&table, &Key::of(left), seed, left, &mut |row| visit(&table, Difference::Removed(row)))?;
+        let table = Table {
+            primary_key: Key::of(left).names(left),
+            ..table.clone()
+        };
+        read(&table, &Key::of(left), seed, left, &mut |row| {
+            visit(&table, Difference::Removed(row))
+        })?;
     }
     if let Some(right) = after {
-        let table = Table { primary_key: Key::of(right).names(right), ..table.clone() };
-        read(&table, &Key::of(right), current, right, &mut |row| visit(&table, Difference::Added(row)))?;
+        let table = Table {
+            primary_key: Key::of(right).names(right),
+            ..table.clone()
+        };
+        read(&table, &Key::of(right), current, right, &mut |row| {
+            visit(&table, Difference::Added(row))
+        })?;
     }
     Ok((table, 0))
 }
@@ -226,13 +260,20 @@ impl Key {
 
     fn common(left: &TableShape, right: &TableShape) -> Option<Self> {
         for (one, other) in [(left, right), (right, left)] {
-            if !one.primary_key.is_empty() && one.primary_key.iter().all(|column| other.columns.contains(column)) {
+            if !one.primary_key.is_empty()
+                && one
+                    .primary_key
+                    .iter()
+                    .all(|column| other.columns.contains(column))
+            {
                 return Some(Self::Columns(one.primary_key.clone()));
             }
         }
         match (Self::of(left), Self::of(right)) {
             (Self::Rowid, Self::Rowid) => Some(Self::Rowid),
-            (Self::WholeRow, Self::WholeRow) if left.columns == right.columns => Some(Self::WholeRow),
+            (Self::WholeRow, Self::WholeRow) if left.columns == right.columns => {
+                Some(Self::WholeRow)
+            }
             _ => None,
         }
     }
@@ -262,7 +303,12 @@ impl Key {
             Self::WholeRow => by(&mut left.cells.iter().zip(&right.cells)),
             Self::Columns(columns) => {
                 const NULL: &Cell = &Cell::Null;
-                by(&mut columns.iter().map(|column| (left.get(column).unwrap_or(NULL), right.get(column).unwrap_or(NULL))))
+                by(&mut columns.iter().map(|column| {
+                    (
+                        left.get(column).unwrap_or(NULL),
+                        right.get(column).unwrap_or(NULL),
+                    )
+                }))
             }
         }
     }
@@ -271,13 +317,29 @@ impl Key {
         let columns: Vec<String> = shape.columns.iter().map(|column| quote(column)).collect();
         let ordered: Vec<String> = match self {
             // BINARY whatever the column declares, as the merge compares bytes.
-            Self::Columns(key) => key.iter().map(|column| format!("{} COLLATE BINARY", quote(column))).collect(),
+            Self::Columns(key) => key
+                .iter()
+                .map(|column| format!("{} COLLATE BINARY", quote(column)))
+                .collect(),
             Self::Rowid => Vec::new(),
-            Self::WholeRow => columns.iter().map(|column| format!("{column} COLLATE BINARY")).collect(),
+            Self::WholeRow => columns
+                .iter()
+                .map(|column| format!("{column} COLLATE BINARY"))
+                .collect(),
         };
         let rowid = shape.rowid.unwrap_or("NULL");
-        let order: Vec<&str> = ordered.iter().map(String::as_str).chain(shape.rowid).collect();
-        format!("SELECT {}, {} FROM {} ORDER BY {}", rowid, columns.join(", "), quote(&shape.name), order.join(", "))
+        let order: Vec<&str> = ordered
+            .iter()
+            .map(String::as_str)
+            .chain(shape.rowid)
+            .collect();
+        format!(
+            "SELECT {}, {} FROM {} ORDER BY {}",
+            rowid,
+            columns.join(", "),
+            quote(&shape.name),
+            order.join(", ")
+        )
     }
 }
 
@@ -289,9 +351,17 @@ struct Rows<'statement> {
 
 impl Rows<'_> {
     fn next(&mut self) -> rusqlite::Result<Option<Row>> {
-        let Some(row) = self.rows.next()? else { return Ok(None) };
-        let cells = (1..=self.columns.len()).map(|index| Ok(Cell::from_ref(row.get_ref(index)?))).collect::<rusqlite::Result<_>>()?;
-        Ok(Some(Row { rowid: row.get(0)?, columns: Arc::clone(&self.columns), cells }))
+        let Some(row) = self.rows.next()? else {
+            return Ok(None);
+        };
+        let cells = (1..=self.columns.len())
+            .map(|index| Ok(Cell::from_ref(row.get_ref(index)?)))
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Some(Row {
+            rowid: row.get(0)?,
+            columns: Arc::clone(&self.columns),
+            cells,
+        }))
     }
 }
 
@@ -304,7 +374,10 @@ fn read(
 ) -> Result<(), DiffError> {
     let failed = || DiffError::read(&table.name);
     let mut statement = connection.prepare(&key.select(shape)).map_err(failed())?;
-    let mut rows = Rows { rows: statement.raw_query(), columns: shape.columns.clone().into() };
+    let mut rows = Rows {
+        rows: statement.raw_query(),
+        columns: shape.columns.clone().into(),
+    };
     while let Some(row) = rows.next().map_err(failed())? {
         visit(row)?;
     }
@@ -321,14 +394,24 @@ fn merge(
 ) -> Result<u64, DiffError> {
     let failed = || DiffError::read(&table.name);
     let mut left_statement = seed.prepare(&key.select(left_shape)).map_err(failed())?;
-    let mut right_statement = current.prepare(&key.select(right_shape)).map_err(failed())?;
-    let mut left_rows = Rows { rows: left_statement.raw_query(), columns: left_shape.columns.clone().into() };
-    let mut right_rows = Rows { rows: right_statement.raw_query(), columns: right_shape.columns.clone().into() };
+    let mut right_statement = current
+        .prepare(&key.select(right_shape))
+        .map_err(failed())?;
+    let mut left_rows = Rows {
+        rows: left_statement.raw_query(),
+        columns: left_shape.columns.clone().into(),
+    };
+    let mut right_rows = Rows {
+        rows: right_statement.raw_query(),
+        columns: right_shape.columns.clone().into(),
+    };
     // A side that steps back would pair rows wrongly without a sign of it.
     let advance = |rows: &mut Rows<'_>, previous: &Row| -> Result<Option<Row>, DiffError> {
         let next = rows.next().map_err(failed())?;
         match &next {
-            Some(row) if key.compare(previous, row) == Ordering::Greater => Err(DiffError::Order { table: table.name.clone() }),
+            Some(row) if key.compare(previous, row) == Ordering::Greater => Err(DiffError::Order {
+                table: table.name.clone(),
+            }),
             _ => Ok(next),
         }
     };
@@ -342,8 +425,16 @@ fn merge(
             (None, Some(_)) => Ordering::Greater,
             (Some(before), Some(after)) => key.compare(before, after),
         };
-        let taken_left = if order == Ordering::Greater { None } else { left.take() };
-        let taken_right = if order == Ordering::Less { None } else { right.take() };
+        let taken_left = if order == Ordering::Greater {
+            None
+        } else {
+            left.take()
+        };
+        let taken_right = if order == Ordering::Less {
+            None
+        } else {
+            right.take()
+        };
         if let Some(row) = &taken_left {
             left = advance(&mut left_rows, row)?;
         }
@@ -358,7 +449,14 @@ fn merge(
                 if changed.is_empty() {
                     unchanged += 1;
                 } else {
-                    visit(table, Difference::Modified { before, after, changed })?;
+                    visit(
+                        table,
+                        Difference::Modified {
+                            before,
+                            after,
+                            changed,
+                        },
+                    )?;
                 }
             }
             (None, None) => unreachable!("one side at least is taken in every round"),
@@ -371,7 +469,16 @@ fn changed_fields(table: &str, before: &Row, after: &Row, ignore: &Ignore) -> Ve
     let names: Vec<&String> = if same_columns {
         before.columns.iter().collect()
     } else {
-        before.columns.iter().chain(after.columns.iter().filter(|column| !before.columns.contains(column))).collect()
+        before
+            .columns
+            .iter()
+            .chain(
+                after
+                    .columns
+                    .iter()
+                    .filter(|column| !before.columns.contains(column)),
+            )
+            .collect()
     };
     let mut changed = Vec::new();
     for (index, name) in names.into_iter().enumerate() {
@@ -422,7 +529,12 @@ pub struct ChangedRow {
 ///
 /// # Errors
 /// As [`walk`], and [`DiffError::TooMany`] when more than `limit` rows differ.
-pub fn structured(seed: &Connection, current: &Connection, ignore: &Ignore, limit: usize) -> Result<BTreeMap<String, TableDiff>, DiffError> {
+pub fn structured(
+    seed: &Connection,
+    current: &Connection,
+    ignore: &Ignore,
+    limit: usize,
+) -> Result<BTreeMap<String, TableDiff>, DiffError> {
     let mut diffs: BTreeMap<String, TableDiff> = BTreeMap::new();
     let mut total = 0_usize;
     let summary = walk(seed, current, ignore, &mut |table, difference| {
@@ -434,9 +546,16 @@ pub fn structured(seed: &Connection, current: &Connection, ignore: &Ignore, limi
         diff.total_changes += 1;
         match difference {
             Difference::Added(row) => diff.added_rows.push(changed_row(table, &row, None, ignore)),
-            Difference::Removed(row) => diff.removed_rows.push(changed_row(table, &row, None, ignore)),
-            Difference::Modified { before, after, changed } => {
-                let json = |row: &Row, field: &str| row.get(field).map_or(Value::Null, Cell::to_json);
+            Difference::Removed(row) => diff
+                .removed_rows
+                .push(changed_row(table, &row, None, ignore)),
+            Difference::Modified {
+                before,
+                after,
+                changed,
+            } => {
+                let json =
+                    |row: &Row, field: &str| row.get(field).map_or(Value::Null, Cell::to_json);
                 let changes = changed
                     .into_iter()
                     .map(|field| {
@@ -444,7 +563,8 @@ pub fn structured(seed: &Connection, current: &Connection, ignore: &Ignore, limi
                         (field, change)
                     })
                     .collect();
-                diff.modified_rows.push(changed_row(table, &after, Some(changes), ignore));
+                diff.modified_rows
+                    .push(changed_row(table, &after, Some(changes), ignore));
             }
         }
         Ok(())
@@ -458,13 +578,25 @@ pub fn structured(seed: &Connection, current: &Connection, ignore: &Ignore, limi
     Ok(diffs)
 }
 
-fn changed_row(table: &Table, row: &Row, changes: Option<Map<String, Value>>, ignore: &Ignore) -> ChangedRow {
+fn changed_row(
+    table: &Table,
+    row: &Row,
+    changes: Option<Map<String, Value>>,
+    ignore: &Ignore,
+) -> ChangedRow {
     let mut data = Map::new();
     if let Some(rowid) = row.rowid {
         data.insert("rowid".to_owned(), Value::from(rowid));
     }
     // A real column of that name wins over the hidden one.
-    data.extend(row.fields().map(|(field, cell)| (field.to_owned(), cell.to_json())));
+    data.extend(
+        row.fields()
+            .map(|(field, cell)| (field.to_owned(), cell.to_json())),
+    );
     data.retain(|field, _| !ignore.covers(&table.name, field));
-    ChangedRow { row_id: table.row_id(row), changes, data }
+    ChangedRow {
+        row_id: table.row_id(row),
+        changes,
+        data,
+    }
 }

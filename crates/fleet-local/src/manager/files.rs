@@ -69,9 +69,13 @@ pub fn list(instance: &Path) -> Listing {
     let mut cut = false;
     while let Some(folder) = folders.pop() {
         // A folder that went away meanwhile, or was never there, has no files.
-        let Ok(entries) = fs_err::read_dir(&folder) else { continue };
+        let Ok(entries) = fs_err::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries.flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
@@ -83,8 +87,19 @@ pub fn list(instance: &Path) -> Listing {
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let message = if cut { format!("only the first {LISTED} files are listed") } else { "files listed".to_owned() };
-    Listing { success: true, total_files: files.len(), total_size: files.iter().map(|file| file.size).sum(), files, source: FOLDER, message }
+    let message = if cut {
+        format!("only the first {LISTED} files are listed")
+    } else {
+        "files listed".to_owned()
+    };
+    Listing {
+        success: true,
+        total_files: files.len(),
+        total_size: files.iter().map(|file| file.size).sum(),
+        files,
+        source: FOLDER,
+        message,
+    }
 }
 
 /// Reads one file of the instance; a path that leaves the folder names no file.
@@ -103,7 +118,9 @@ pub fn read(instance: &Path, path: &str, content_limit: Option<usize>) -> FileAn
             message: Some("no such file".to_owned()),
         };
     };
-    let content = content_limit.filter(|_| entry.file_type == "text").and_then(|limit| text(&file, limit.min(MOST_CONTENT)));
+    let content = content_limit
+        .filter(|_| entry.file_type == "text")
+        .and_then(|limit| text(&file, limit.min(MOST_CONTENT)));
     FileAnswer {
         success: true,
         path: path.to_owned(),
@@ -134,13 +151,23 @@ fn locate(root: &Path, path: &str) -> Option<PathBuf> {
 fn describe(root: &Path, file: &Path) -> Option<FileEntry> {
     let metadata = fs_err::metadata(file).ok()?;
     let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    let root = if file.starts_with(root) { root.to_owned() } else { root.canonicalize().ok()? };
+    let root = if file.starts_with(root) {
+        root.to_owned()
+    } else {
+        root.canonicalize().ok()?
+    };
     let relative = file.strip_prefix(&root).ok()?;
     Some(FileEntry {
         path: format!("/{}", relative.to_string_lossy()),
         size: metadata.len(),
-        modified_time: Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
-        file_type: if looks_like_text(file) { "text" } else { "binary" },
+        modified_time: Timestamp::try_from(modified)
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+            .to_string(),
+        file_type: if looks_like_text(file) {
+            "text"
+        } else {
+            "binary"
+        },
     })
 }
 
@@ -153,6 +180,10 @@ fn looks_like_text(file: &Path) -> bool {
 
 fn text(file: &Path, limit: usize) -> Option<String> {
     let mut bytes = Vec::new();
-    fs_err::File::open(file).ok()?.take(limit as u64).read_to_end(&mut bytes).ok()?;
+    fs_err::File::open(file)
+        .ok()?
+        .take(limit as u64)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -29,7 +29,9 @@ pub struct OpenError {
 /// The file is missing, unreadable or not a database.
 pub fn open_seed(path: &Path) -> Result<Connection, OpenError> {
     let uri = format!("file:{}?immutable=1", uri_path(path));
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     open(path, Path::new(&uri), flags, true)
 }
 
@@ -38,7 +40,12 @@ pub fn open_seed(path: &Path) -> Result<Connection, OpenError> {
 /// # Errors
 /// The file is missing, unreadable or not a database.
 pub fn open_current_read_only(path: &Path) -> Result<Connection, OpenError> {
-    open(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, true)
+    open(
+        path,
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        true,
+    )
 }
 
 /// Opens the database that the apps write, for reading and writing. It is never created.
@@ -46,10 +53,20 @@ pub fn open_current_read_only(path: &Path) -> Result<Connection, OpenError> {
 /// # Errors
 /// The file is missing, unreadable or not a database.
 pub fn open_current(path: &Path) -> Result<Connection, OpenError> {
-    open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX, false)
+    open(
+        path,
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        false,
+    )
 }
 
-fn open(path: &Path, target: &Path, flags: OpenFlags, read_only: bool) -> Result<Connection, OpenError> {
+fn open(
+    path: &Path,
+    target: &Path,
+    flags: OpenFlags,
+    read_only: bool,
+) -> Result<Connection, OpenError> {
     let prepare = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(target, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -61,7 +78,10 @@ fn open(path: &Path, target: &Path, flags: OpenFlags, read_only: bool) -> Result
         connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         Ok(connection)
     };
-    prepare().map_err(|source| OpenError { path: path.to_owned(), source })
+    prepare().map_err(|source| OpenError {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Refuses what would reach beyond the one database file: other files, and settings that undo the read-only mode.
@@ -72,24 +92,46 @@ pub(super) fn confine(connection: &mut Connection) -> rusqlite::Result<()> {
             AuthAction::Attach { filename } => !filename.is_empty(),
             // A file name that is an expression is not known yet when the statement is prepared.
             AuthAction::Unknown { code, .. } => code == ffi::SQLITE_ATTACH,
-            AuthAction::Function { function_name } => function_name.eq_ignore_ascii_case("load_extension"),
-            AuthAction::Pragma { pragma_name, pragma_value } => pragma_value.is_some() && !is_reading_pragma(pragma_name),
+            AuthAction::Function { function_name } => {
+                function_name.eq_ignore_ascii_case("load_extension")
+            }
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value,
+            } => pragma_value.is_some() && !is_reading_pragma(pragma_name),
             _ => false,
         };
-        if denied { Authorization::Deny } else { Authorization::Allow }
+        if denied {
+            Authorization::Deny
+        } else {
+            Authorization::Allow
+        }
     }))
 }
 
 /// Pragmas whose argument only names what to read.
 fn is_reading_pragma(name: &str) -> bool {
     const READING: [&str; 10] = [
-        "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "foreign_key_check",
-        "integrity_check", "quick_check",
+        "table_info",
+        "table_xinfo",
+        "table_list",
+        "index_list",
+        "index_info",
+        "index_xinfo",
+        "foreign_key_list",
+        "foreign_key_check",
+        "integrity_check",
+        "quick_check",
     ];
-    READING.iter().any(|reading| name.eq_ignore_ascii_case(reading))
+    READING
+        .iter()
+        .any(|reading| name.eq_ignore_ascii_case(reading))
 }
 
 /// Escapes what has a meaning in an `SQLite` file URI.
 fn uri_path(path: &Path) -> String {
-    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+    path.to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
 }

@@ -26,7 +26,11 @@ pub struct Limits {
 impl Default for Limits {
     /// Well under the official client's 300 s, and room for `SELECT *` over any table that a verifier would read whole.
     fn default() -> Self {
-        Self { time: Duration::from_mins(1), rows: 500_000, bytes: 256 * 1024 * 1024 }
+        Self {
+            time: Duration::from_mins(1),
+            rows: 500_000,
+            bytes: 256 * 1024 * 1024,
+        }
     }
 }
 
@@ -83,7 +87,9 @@ pub enum QueryError {
         limit: usize,
     },
     /// More bytes than allowed.
-    #[error("the result is larger than {limit} bytes; name the columns or narrow it with WHERE or LIMIT")]
+    #[error(
+        "the result is larger than {limit} bytes; name the columns or narrow it with WHERE or LIMIT"
+    )]
     Bytes {
         /// The limit.
         limit: usize,
@@ -94,7 +100,12 @@ pub enum QueryError {
 ///
 /// # Errors
 /// See [`QueryError`].
-pub fn run(connection: &mut Connection, sql: &str, arguments: &[Value], limits: Limits) -> Result<Answer, QueryError> {
+pub fn run(
+    connection: &mut Connection,
+    sql: &str,
+    arguments: &[Value],
+    limits: Limits,
+) -> Result<Answer, QueryError> {
     let failed = |error: rusqlite::Error| sqlite_error(error, limits);
     confine(connection).map_err(failed)?;
     limit_time(connection, limits.time).map_err(failed)?;
@@ -106,11 +117,18 @@ pub fn run(connection: &mut Connection, sql: &str, arguments: &[Value], limits: 
         return Err(QueryError::Several);
     }
     if statement.parameter_count() != arguments.len() {
-        return Err(QueryError::ArgumentCount { expected: statement.parameter_count(), given: arguments.len() });
+        return Err(QueryError::ArgumentCount {
+            expected: statement.parameter_count(),
+            given: arguments.len(),
+        });
     }
     for (index, argument) in arguments.iter().enumerate() {
-        let value = Argument::new(argument).ok_or(QueryError::ArgumentType { position: index + 1 })?;
-        statement.raw_bind_parameter(index + 1, value).map_err(failed)?;
+        let value = Argument::new(argument).ok_or(QueryError::ArgumentType {
+            position: index + 1,
+        })?;
+        statement
+            .raw_bind_parameter(index + 1, value)
+            .map_err(failed)?;
     }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let reads_only = statement.readonly();
@@ -128,7 +146,9 @@ pub fn run(connection: &mut Connection, sql: &str, arguments: &[Value], limits: 
             values.push(cell.to_json());
         }
         if bytes > limits.bytes {
-            return Err(QueryError::Bytes { limit: limits.bytes });
+            return Err(QueryError::Bytes {
+                limit: limits.bytes,
+            });
         }
         rows.push(values);
     }
@@ -150,7 +170,11 @@ pub(crate) fn limit_time(connection: &mut Connection, limit: Duration) -> rusqli
 
 fn sqlite_error(error: rusqlite::Error, limits: Limits) -> QueryError {
     match error {
-        rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::OperationInterrupted => QueryError::Time { limit: limits.time },
+        rusqlite::Error::SqliteFailure(failure, _)
+            if failure.code == ErrorCode::OperationInterrupted =>
+        {
+            QueryError::Time { limit: limits.time }
+        }
         rusqlite::Error::SqliteFailure(_, Some(message)) => QueryError::Sqlite(message),
         rusqlite::Error::SqlInputError { msg, .. } => QueryError::Sqlite(msg),
         other => QueryError::Sqlite(other.to_string()),

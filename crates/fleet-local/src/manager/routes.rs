@@ -21,7 +21,10 @@ use super::files;
 use super::query;
 use super::schema;
 use super::state::{InstanceManager, Mode};
-use super::wire::{Acknowledged, DescribeResponse, DiffRequest, DiffResponse, FileRequest, QueryRequest, QueryResponse, ResourceEntry};
+use super::wire::{
+    Acknowledged, DescribeResponse, DiffRequest, DiffResponse, FileRequest, QueryRequest,
+    QueryResponse, ResourceEntry,
+};
 use crate::error_chain;
 use crate::seam::CURRENT;
 
@@ -52,7 +55,10 @@ pub fn router(manager: InstanceManager) -> Router {
         .route("/fs/doc/structured", post(document_structure))
         .route("/resources/cdp/start", post(start_browser))
         .route("/resources/cdp/describe", get(describe_browser))
-        .route("/execute_verifier_function", post(execute_verifier_function))
+        .route(
+            "/execute_verifier_function",
+            post(execute_verifier_function),
+        )
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(manager)
@@ -63,32 +69,52 @@ async fn resources(State(manager): State<InstanceManager>) -> Json<Vec<ResourceE
         name: resource.name.clone(),
         kind: "sqlite",
         mode: resource.mode.as_str(),
-        label: Some(if resource.mode == Mode::ReadOnly { "Seed database" } else { "Current database" }.to_owned()),
+        label: Some(
+            if resource.mode == Mode::ReadOnly {
+                "Seed database"
+            } else {
+                "Current database"
+            }
+            .to_owned(),
+        ),
     };
     Json(manager.resources().iter().map(entry).collect())
 }
 
 async fn reset(State(manager): State<InstanceManager>) -> Json<Acknowledged> {
     match manager.reset().await {
-        Ok(()) => Json(Acknowledged { success: true, message: "Database reset successfully".to_owned() }),
-        Err(error) => Json(Acknowledged { success: false, message: error_chain(&error) }),
+        Ok(()) => Json(Acknowledged {
+            success: true,
+            message: "Database reset successfully".to_owned(),
+        }),
+        Err(error) => Json(Acknowledged {
+            success: false,
+            message: error_chain(&error),
+        }),
     }
 }
 
 async fn health() -> Json<Value> {
-    Json(json!({"status": "healthy", "timestamp": Timestamp::now().to_string(), "service": "instance-manager"}))
+    Json(
+        json!({"status": "healthy", "timestamp": Timestamp::now().to_string(), "service": "instance-manager"}),
+    )
 }
 
 async fn timestamp() -> Json<Value> {
     Json(json!({"timestamp": Timestamp::now().to_string()}))
 }
 
-async fn describe(State(manager): State<InstanceManager>, Path(name): Path<String>) -> Json<DescribeResponse> {
+async fn describe(
+    State(manager): State<InstanceManager>,
+    Path(name): Path<String>,
+) -> Json<DescribeResponse> {
     let resource = manager.resource(&name).cloned();
     let result = manager
         .blocking(move || {
             let resource = resource.ok_or_else(|| "no database of this name".to_owned())?;
-            let connection = resource.open(Mode::ReadOnly).map_err(|error| error_chain(&error))?;
+            let connection = resource
+                .open(Mode::ReadOnly)
+                .map_err(|error| error_chain(&error))?;
             schema::describe(&connection).map_err(|error| error.to_string())
         })
         .await;
@@ -100,23 +126,52 @@ async fn describe(State(manager): State<InstanceManager>, Path(name): Path<Strin
             tables: Some(tables),
             error: None,
         },
-        Err(error) => DescribeResponse { success: false, resource_name: name, message: error.clone(), tables: None, error: Some(error) },
+        Err(error) => DescribeResponse {
+            success: false,
+            resource_name: name,
+            message: error.clone(),
+            tables: None,
+            error: Some(error),
+        },
     })
 }
 
-async fn run_query(State(manager): State<InstanceManager>, Path(name): Path<String>, body: Bytes) -> Json<QueryResponse> {
-    let failure = |error: String| Json(QueryResponse { success: false, message: error.clone(), error: Some(error), ..QueryResponse::default() });
+async fn run_query(
+    State(manager): State<InstanceManager>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Json<QueryResponse> {
+    let failure = |error: String| {
+        Json(QueryResponse {
+            success: false,
+            message: error.clone(),
+            error: Some(error),
+            ..QueryResponse::default()
+        })
+    };
     let request: QueryRequest = match parse(&body) {
         Ok(request) => request,
         Err(error) => return failure(error),
     };
-    let Some(resource) = manager.resource(&name).cloned() else { return failure(format!("no database named '{name}'")) };
+    let Some(resource) = manager.resource(&name).cloned() else {
+        return failure(format!("no database named '{name}'"));
+    };
     let limits = manager.limits();
     let result = manager
         .blocking(move || {
-            let wanted = if request.read_only { Mode::ReadOnly } else { Mode::ReadWrite };
+            let wanted = if request.read_only {
+                Mode::ReadOnly
+            } else {
+                Mode::ReadWrite
+            };
             let mut connection = resource.open(wanted).map_err(|error| error_chain(&error))?;
-            query::run(&mut connection, &request.query, &request.args.unwrap_or_default(), limits).map_err(|error| error.to_string())
+            query::run(
+                &mut connection,
+                &request.query,
+                &request.args.unwrap_or_default(),
+                limits,
+            )
+            .map_err(|error| error.to_string())
         })
         .await;
     match result {
@@ -133,22 +188,45 @@ async fn run_query(State(manager): State<InstanceManager>, Path(name): Path<Stri
     }
 }
 
-async fn structured_diff(State(manager): State<InstanceManager>, body: Bytes) -> Json<DiffResponse> {
-    let failure = |error: String| Json(DiffResponse { success: false, message: error.clone(), diff: None, error: Some(error) });
+async fn structured_diff(
+    State(manager): State<InstanceManager>,
+    body: Bytes,
+) -> Json<DiffResponse> {
+    let failure = |error: String| {
+        Json(DiffResponse {
+            success: false,
+            message: error.clone(),
+            diff: None,
+            error: Some(error),
+        })
+    };
     let request: DiffRequest = match parse_or_default(&body) {
         Ok(request) => request,
         Err(error) => return failure(error),
     };
-    let (Some(seed), Some(current)) = (manager.resource("seed").cloned(), manager.resource(CURRENT).cloned()) else {
+    let (Some(seed), Some(current)) = (
+        manager.resource("seed").cloned(),
+        manager.resource(CURRENT).cloned(),
+    ) else {
         return failure("this environment has no main database".to_owned());
     };
     let result = manager
         .blocking(move || {
-            let mut seed = seed.open(Mode::ReadOnly).map_err(|error| error_chain(&error))?;
-            let mut current = current.open(Mode::ReadOnly).map_err(|error| error_chain(&error))?;
+            let mut seed = seed
+                .open(Mode::ReadOnly)
+                .map_err(|error| error_chain(&error))?;
+            let mut current = current
+                .open(Mode::ReadOnly)
+                .map_err(|error| error_chain(&error))?;
             query::limit_time(&mut seed, DIFF_TIME).map_err(|error| error.to_string())?;
             query::limit_time(&mut current, DIFF_TIME).map_err(|error| error.to_string())?;
-            diff::structured(&seed, &current, &request.ignore_config.unwrap_or_default(), CHANGED_ROWS).map_err(|error| error_chain(&error))
+            diff::structured(
+                &seed,
+                &current,
+                &request.ignore_config.unwrap_or_default(),
+                CHANGED_ROWS,
+            )
+            .map_err(|error| error_chain(&error))
         })
         .await;
     match result {
@@ -170,9 +248,17 @@ async fn list_files(State(manager): State<InstanceManager>) -> Json<files::Listi
 async fn read_file(State(manager): State<InstanceManager>, body: Bytes) -> Response {
     let request: FileRequest = match parse(&body) {
         Ok(request) => request,
-        Err(error) => return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"detail": error}))).into_response(),
+        Err(error) => {
+            return (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Json(json!({"detail": error})),
+            )
+                .into_response();
+        }
     };
-    let limit = request.include_content.then(|| request.max_content_size.unwrap_or(files::DEFAULT_CONTENT));
+    let limit = request
+        .include_content
+        .then(|| request.max_content_size.unwrap_or(files::DEFAULT_CONTENT));
     Json(file(&manager, request.path, limit).await).into_response()
 }
 
@@ -180,46 +266,73 @@ async fn read_file(State(manager): State<InstanceManager>, body: Bytes) -> Respo
 async fn read_text(State(manager): State<InstanceManager>, body: Bytes) -> Response {
     let request: FileRequest = match parse(&body) {
         Ok(request) => request,
-        Err(error) => return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"detail": error}))).into_response(),
+        Err(error) => {
+            return (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Json(json!({"detail": error})),
+            )
+                .into_response();
+        }
     };
     let limit = request.max_content_size.unwrap_or(files::DEFAULT_CONTENT);
     match file(&manager, request.path, Some(limit)).await.content {
         Some(text) => text.into_response(),
-        None => (StatusCode::BAD_REQUEST, Json(json!({"detail": "no such text file"}))).into_response(),
+        None => (
+            StatusCode::BAD_REQUEST,
+            Json(json!({"detail": "no such text file"})),
+        )
+            .into_response(),
     }
 }
 
 async fn file(manager: &InstanceManager, path: String, limit: Option<usize>) -> files::FileAnswer {
     let directory: PathBuf = manager.files().dir.clone();
-    manager.blocking(move || files::read(&directory, &path, limit)).await
+    manager
+        .blocking(move || files::read(&directory, &path, limit))
+        .await
 }
 
 const NO_DOCUMENTS: &str = "this server does not read documents";
 
 async fn document_text() -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"detail": NO_DOCUMENTS}))).into_response()
+    (
+        StatusCode::BAD_REQUEST,
+        Json(json!({"detail": NO_DOCUMENTS})),
+    )
+        .into_response()
 }
 
 async fn document_metadata(body: Bytes) -> Json<Value> {
-    Json(json!({"success": false, "path": path_of(&body), "file_type": "unknown", "metadata": {}, "error": NO_DOCUMENTS, "message": NO_DOCUMENTS}))
+    Json(
+        json!({"success": false, "path": path_of(&body), "file_type": "unknown", "metadata": {}, "error": NO_DOCUMENTS, "message": NO_DOCUMENTS}),
+    )
 }
 
 async fn document_structure(body: Bytes) -> Json<Value> {
-    Json(json!({"success": false, "path": path_of(&body), "file_type": "unknown", "data": {}, "error": NO_DOCUMENTS, "message": NO_DOCUMENTS}))
+    Json(
+        json!({"success": false, "path": path_of(&body), "file_type": "unknown", "data": {}, "error": NO_DOCUMENTS, "message": NO_DOCUMENTS}),
+    )
 }
 
 fn path_of(body: &[u8]) -> String {
-    parse::<FileRequest>(body).map(|request| request.path).unwrap_or_default()
+    parse::<FileRequest>(body)
+        .map(|request| request.path)
+        .unwrap_or_default()
 }
 
 const NO_BROWSER: &str = "this environment has no browser resource";
 
 async fn start_browser() -> Json<Acknowledged> {
-    Json(Acknowledged { success: false, message: NO_BROWSER.to_owned() })
+    Json(Acknowledged {
+        success: false,
+        message: NO_BROWSER.to_owned(),
+    })
 }
 
 async fn describe_browser() -> Json<Value> {
-    Json(json!({"success": false, "cdp_page_url": "", "cdp_browser_url": "", "cdp_devtools_url": "", "error": NO_BROWSER}))
+    Json(
+        json!({"success": false, "cdp_page_url": "", "cdp_browser_url": "", "cdp_devtools_url": "", "error": NO_BROWSER}),
+    )
 }
 
 async fn execute_verifier_function() -> Json<Value> {
@@ -232,9 +345,14 @@ async fn unknown() -> Response {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the request body is not as expected: {error}"))
+    serde_json::from_slice(body)
+        .map_err(|error| format!("the request body is not as expected: {error}"))
 }
 
 fn parse_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
-    if body.trim_ascii().is_empty() { Ok(T::default()) } else { parse(body) }
+    if body.trim_ascii().is_empty() {
+        Ok(T::default())
+    } else {
+        parse(body)
+    }
 }

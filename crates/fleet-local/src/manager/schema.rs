@@ -62,7 +62,16 @@ pub fn describe(connection: &Connection) -> rusqlite::Result<Vec<TableInfo>> {
     let mut list = connection.prepare("SELECT name, coalesce(sql, '') FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")?;
     let tables = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let tables: Vec<(String, String)> = tables.collect::<rusqlite::Result<_>>()?;
-    tables.into_iter().map(|(name, sql)| Ok(TableInfo { columns: columns(connection, &name)?, name, sql })).collect()
+    tables
+        .into_iter()
+        .map(|(name, sql)| {
+            Ok(TableInfo {
+                columns: columns(connection, &name)?,
+                name,
+                sql,
+            })
+        })
+        .collect()
 }
 
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ColumnInfo>> {
@@ -92,20 +101,41 @@ pub(crate) fn shapes(connection: &Connection) -> rusqlite::Result<Vec<TableShape
     )?;
     let tables = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let tables: Vec<(String, bool)> = tables.collect::<rusqlite::Result<_>>()?;
-    tables.into_iter().map(|(name, without_rowid)| shape(connection, name, without_rowid)).collect()
+    tables
+        .into_iter()
+        .map(|(name, without_rowid)| shape(connection, name, without_rowid))
+        .collect()
 }
 
-fn shape(connection: &Connection, name: String, without_rowid: bool) -> rusqlite::Result<TableShape> {
+fn shape(
+    connection: &Connection,
+    name: String,
+    without_rowid: bool,
+) -> rusqlite::Result<TableShape> {
     // table_xinfo, as generated columns are part of what a reader sees; hidden = 1 marks columns that `SELECT *` leaves out.
-    let mut statement = connection.prepare("SELECT name, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid")?;
+    let mut statement = connection
+        .prepare("SELECT name, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid")?;
     let rows = statement.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows: Vec<(String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
-    let mut key: Vec<(i64, String)> = rows.iter().filter(|(_, pk)| *pk > 0).map(|(column, pk)| (*pk, column.clone())).collect();
+    let mut key: Vec<(i64, String)> = rows
+        .iter()
+        .filter(|(_, pk)| *pk > 0)
+        .map(|(column, pk)| (*pk, column.clone()))
+        .collect();
     key.sort_unstable();
     let columns: Vec<String> = rows.into_iter().map(|(column, _)| column).collect();
     let rowid = ["rowid", "_rowid_", "oid"]
         .into_iter()
-        .find(|alias| !columns.iter().any(|column| column.eq_ignore_ascii_case(alias)))
+        .find(|alias| {
+            !columns
+                .iter()
+                .any(|column| column.eq_ignore_ascii_case(alias))
+        })
         .filter(|_| !without_rowid);
-    Ok(TableShape { name, columns, primary_key: key.into_iter().map(|(_, column)| column).collect(), rowid })
+    Ok(TableShape {
+        name,
+        columns,
+        primary_key: key.into_iter().map(|(_, column)| column).collect(),
+        rowid,
+    })
 }

@@ -85,7 +85,16 @@ impl InstanceManager {
     pub fn with_limits(files: InstanceFiles, hooks: Arc<dyn ManagerHooks>, limits: Limits) -> Self {
         let resources = resources(&files);
         let (replacing, statements) = (RwLock::new(()), Semaphore::new(PARALLEL_STATEMENTS));
-        Self { inner: Arc::new(Inner { files, resources, hooks, limits, replacing, statements }) }
+        Self {
+            inner: Arc::new(Inner {
+                files,
+                resources,
+                hooks,
+                limits,
+                replacing,
+                statements,
+            }),
+        }
     }
 
     /// Everything that `GET /resources` lists.
@@ -95,7 +104,10 @@ impl InstanceManager {
 
     /// The resource of a name.
     pub fn resource(&self, name: &str) -> Option<&SqliteResource> {
-        self.inner.resources.iter().find(|resource| resource.name == name)
+        self.inner
+            .resources
+            .iter()
+            .find(|resource| resource.name == name)
     }
 
     /// What one statement may cost.
@@ -115,14 +127,26 @@ impl InstanceManager {
     pub async fn reset(&self) -> Result<(), HookError> {
         let databases: Vec<_> = self.inner.files.databases.values().cloned().collect();
         let _alone = self.inner.replacing.write().await;
-        let work = move || databases.iter().try_for_each(|database| replace(&database.seed, &database.current));
+        let work = move || {
+            databases
+                .iter()
+                .try_for_each(|database| replace(&database.seed, &database.current))
+        };
         self.inner.hooks.with_apps_stopped(Box::new(work)).await
     }
 
     /// Runs work on the databases off the async threads, a bounded number at a time and never during a reset.
-    pub(super) async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let _present = self.inner.replacing.read().await;
-        let _permit = self.inner.statements.acquire().await.expect("the semaphore is never closed");
+        let _permit = self
+            .inner
+            .statements
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
@@ -139,16 +163,30 @@ fn resources(files: &InstanceFiles) -> Vec<SqliteResource> {
     let main = files.databases.get_key_value(CURRENT);
     let others = files.databases.iter().filter(|(name, _)| *name != CURRENT);
     for (name, database) in main.into_iter().chain(others) {
-        let seed = if name == CURRENT { "seed".to_owned() } else { format!("{name}_seed") };
-        resources.push(SqliteResource { name: seed, mode: Mode::ReadOnly, path: database.seed.clone() });
-        resources.push(SqliteResource { name: name.clone(), mode: Mode::ReadWrite, path: database.current.clone() });
+        let seed = if name == CURRENT {
+            "seed".to_owned()
+        } else {
+            format!("{name}_seed")
+        };
+        resources.push(SqliteResource {
+            name: seed,
+            mode: Mode::ReadOnly,
+            path: database.seed.clone(),
+        });
+        resources.push(SqliteResource {
+            name: name.clone(),
+            mode: Mode::ReadWrite,
+            path: database.current.clone(),
+        });
     }
     resources
 }
 
 /// Puts a fresh, writable copy of `seed` in the place of `current`, with nothing of the old one left beside it.
 fn replace(seed: &Path, current: &Path) -> io::Result<()> {
-    let directory = current.parent().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the database has no folder"))?;
+    let directory = current
+        .parent()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the database has no folder"))?;
     let fresh = tempfile::NamedTempFile::new_in(directory)?;
     let mut source = fs_err::File::open(seed)?;
     io::copy(&mut source, &mut fresh.as_file())?;

@@ -47,15 +47,22 @@ impl CallArguments {
     pub fn of(body: &ExecuteVerifierBody) -> Result<Self, ArgumentError> {
         match body.args.as_deref().filter(|args| !args.is_empty()) {
             Some(encoded) => {
-                let bytes = STANDARD.decode(encoded).map_err(|_| ArgumentError::Base64)?;
+                let bytes = STANDARD
+                    .decode(encoded)
+                    .map_err(|_| ArgumentError::Base64)?;
                 Self::from_pickled(pickle::decode(&bytes).map_err(ArgumentError::Pickle)?)
             }
-            None => Ok(Self::new(body.args_array.clone().unwrap_or_default(), Map::new())),
+            None => Ok(Self::new(
+                body.args_array.clone().unwrap_or_default(),
+                Map::new(),
+            )),
         }
     }
 
     fn from_pickled(value: Value) -> Result<Self, ArgumentError> {
-        let Value::Object(mut fields) = value else { return Err(ArgumentError::Form) };
+        let Value::Object(mut fields) = value else {
+            return Err(ArgumentError::Form);
+        };
         let mut args = match fields.remove("args") {
             Some(Value::Array(args)) => args,
             Some(Value::Null) | None => Vec::new(),
@@ -78,12 +85,19 @@ impl CallArguments {
         if instance_id.is_some() {
             args.pop();
         }
-        Self { args, kwargs, instance_id }
+        Self {
+            args,
+            kwargs,
+            instance_id,
+        }
     }
 
     /// The agent's final answer: the keyword argument, else the first positional one; none where it is absent or null.
     pub fn final_answer(&self) -> Option<&Value> {
-        let answer = self.kwargs.get("final_answer").or_else(|| self.args.first());
+        let answer = self
+            .kwargs
+            .get("final_answer")
+            .or_else(|| self.args.first());
         answer.filter(|answer| !answer.is_null())
     }
 }
@@ -101,32 +115,68 @@ mod tests {
 
     #[test]
     fn the_instance_and_the_place_holder_are_taken_out() {
-        let pickled = json!({"args": [null, "done", {"env": "a1"}], "kwargs": {"conversation": "[]"}});
+        let pickled =
+            json!({"args": [null, "done", {"env": "a1"}], "kwargs": {"conversation": "[]"}});
         let read = CallArguments::from_pickled(pickled).unwrap();
-        assert_eq!((read.args, read.instance_id.as_deref()), (vec![json!("done")], Some("a1")));
+        assert_eq!(
+            (read.args, read.instance_id.as_deref()),
+            (vec![json!("done")], Some("a1"))
+        );
         assert_eq!(read.kwargs["conversation"], "[]");
     }
 
     #[test]
     fn the_keyword_answer_wins_and_null_is_none() {
-        let of = |args: Value| CallArguments::from_pickled(args).unwrap().final_answer().cloned();
-        assert_eq!(of(json!({"args": [null, "a", {"env": "x"}], "kwargs": {"final_answer": "b"}})), Some(json!("b")));
-        assert_eq!(of(json!({"args": [null, "a", {"env": "x"}], "kwargs": {}})), Some(json!("a")));
-        assert_eq!(of(json!({"args": [null, {"env": "x"}], "kwargs": {"final_answer": null}})), None);
+        let of = |args: Value| {
+            CallArguments::from_pickled(args)
+                .unwrap()
+                .final_answer()
+                .cloned()
+        };
+        assert_eq!(
+            of(json!({"args": [null, "a", {"env": "x"}], "kwargs": {"final_answer": "b"}})),
+            Some(json!("b"))
+        );
+        assert_eq!(
+            of(json!({"args": [null, "a", {"env": "x"}], "kwargs": {}})),
+            Some(json!("a"))
+        );
+        assert_eq!(
+            of(json!({"args": [null, {"env": "x"}], "kwargs": {"final_answer": null}})),
+            None
+        );
     }
 
     #[test]
     fn the_json_list_serves_alone() {
-        let body = ExecuteVerifierBody { args_array: Some(vec![json!("done"), json!({"env": "a1"})]), ..ExecuteVerifierBody::default() };
+        let body = ExecuteVerifierBody {
+            args_array: Some(vec![json!("done"), json!({"env": "a1"})]),
+            ..ExecuteVerifierBody::default()
+        };
         let read = CallArguments::of(&body).unwrap();
-        assert_eq!((read.final_answer(), read.instance_id.as_deref()), (Some(&json!("done")), Some("a1")));
+        assert_eq!(
+            (read.final_answer(), read.instance_id.as_deref()),
+            (Some(&json!("done")), Some("a1"))
+        );
     }
 
     #[test]
     fn what_cannot_be_read_is_not_dropped() {
-        let with = |args: &str| CallArguments::of(&ExecuteVerifierBody { args: Some(args.to_owned()), args_array: Some(Vec::new()), ..ExecuteVerifierBody::default() });
+        let with = |args: &str| {
+            CallArguments::of(&ExecuteVerifierBody {
+                args: Some(args.to_owned()),
+                args_array: Some(Vec::new()),
+                ..ExecuteVerifierBody::default()
+            })
+        };
         assert_eq!(with("*"), Err(ArgumentError::Base64));
-        assert!(matches!(with(&STANDARD.encode(b"\x80\x04cos\nsystem\n.")), Err(ArgumentError::Pickle(_))));
-        assert_eq!(with(&STANDARD.encode(b"\x80\x04K\x01.")), Err(ArgumentError::Form));
+        assert!(matches!(
+            with(&STANDARD.encode(b"\x80\x04cos\nsystem\n.")),
+            Err(ArgumentError::Pickle(_))
+        ));
+        assert_eq!(
+            with(&STANDARD.encode(b"\x80\x04K\x01.")),
+            Err(ArgumentError::Form)
+        );
     }
 }

@@ -96,11 +96,15 @@ impl Bundle {
     /// See [`BundleError`].
     pub fn unpack(bytes: &[u8]) -> Result<Self, BundleError> {
         if bytes.len() > ZIP_BYTES {
-            return Err(BundleError::TooLarge { what: format!("more than {ZIP_BYTES} bytes") });
+            return Err(BundleError::TooLarge {
+                what: format!("more than {ZIP_BYTES} bytes"),
+            });
         }
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(BundleError::Zip)?;
         if archive.len() > FILES {
-            return Err(BundleError::TooLarge { what: format!("more than {FILES} files") });
+            return Err(BundleError::TooLarge {
+                what: format!("more than {FILES} files"),
+            });
         }
         let mut files = BTreeMap::new();
         let mut left = UNPACKED_BYTES;
@@ -111,14 +115,24 @@ impl Bundle {
             }
             let name = entry.name().to_owned();
             // Also refuses absolute names and drive letters; a symbolic link is unpacked as the text of its target.
-            let path = entry.enclosed_name().ok_or_else(|| BundleError::Name { name: name.clone() })?;
-            let path = path.to_str().map(str::to_owned).ok_or_else(|| BundleError::Name { name: name.clone() })?;
+            let path = entry
+                .enclosed_name()
+                .ok_or_else(|| BundleError::Name { name: name.clone() })?;
+            let path = path
+                .to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| BundleError::Name { name: name.clone() })?;
             let mut content = Vec::new();
             // The size in the header may lie, so the unpacked bytes are counted.
-            entry.take(left + 1).read_to_end(&mut content).map_err(|source| BundleError::Unpack { name, source })?;
+            entry
+                .take(left + 1)
+                .read_to_end(&mut content)
+                .map_err(|source| BundleError::Unpack { name, source })?;
             left = left
                 .checked_sub(content.len() as u64)
-                .ok_or_else(|| BundleError::TooLarge { what: format!("more than {UNPACKED_BYTES} bytes unpacked") })?;
+                .ok_or_else(|| BundleError::TooLarge {
+                    what: format!("more than {UNPACKED_BYTES} bytes unpacked"),
+                })?;
             files.insert(path, content);
         }
         Self::from_files(files)
@@ -132,10 +146,22 @@ impl Bundle {
                 hasher.update(part);
             }
         }
-        let source = String::from_utf8(files.remove(SOURCE).ok_or(BundleError::NoSource)?).map_err(|_| BundleError::NotText)?;
+        let source = String::from_utf8(files.remove(SOURCE).ok_or(BundleError::NoSource)?)
+            .map_err(|_| BundleError::NotText)?;
         let requirements = files.remove(REQUIREMENTS).unwrap_or_default();
-        let requirements = String::from_utf8_lossy(&requirements).lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        Ok(Self { native: native_verifier::parse(&source), source, requirements, files, content_hash: hasher.finalize().into() })
+        let requirements = String::from_utf8_lossy(&requirements)
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Ok(Self {
+            native: native_verifier::parse(&source),
+            source,
+            requirements,
+            files,
+            content_hash: hasher.finalize().into(),
+        })
     }
 
     fn bytes(&self) -> usize {
@@ -172,7 +198,10 @@ impl BundleStore {
         let zip_hash: [u8; 32] = Sha256::digest(bytes).into();
         let actual = hex::encode(zip_hash);
         if !actual.eq_ignore_ascii_case(claimed.trim()) {
-            return Err(BundleError::Hash { actual, claimed: claimed.chars().take(64).collect() });
+            return Err(BundleError::Hash {
+                actual,
+                claimed: claimed.chars().take(64).collect(),
+            });
         }
         if let Some(known) = self.by_hash(zip_hash) {
             return Ok(known);
@@ -182,11 +211,23 @@ impl BundleStore {
         let inner = &mut *inner;
         inner.clock += 1;
         let last = inner.clock;
-        inner.by_zip.insert(zip_hash, Used { value: bundle.content_hash, last });
-        let kept = inner.by_content.entry(bundle.content_hash).or_insert_with(|| {
-            inner.bytes += bundle.bytes();
-            Used { value: Arc::new(bundle), last }
-        });
+        inner.by_zip.insert(
+            zip_hash,
+            Used {
+                value: bundle.content_hash,
+                last,
+            },
+        );
+        let kept = inner
+            .by_content
+            .entry(bundle.content_hash)
+            .or_insert_with(|| {
+                inner.bytes += bundle.bytes();
+                Used {
+                    value: Arc::new(bundle),
+                    last,
+                }
+            });
         kept.last = last;
         let kept = Arc::clone(&kept.value);
         while inner.bytes > STORE_BYTES
@@ -219,7 +260,11 @@ impl BundleStore {
 
     /// Distinct contents kept.
     pub fn len(&self) -> usize {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).by_content.len()
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_content
+            .len()
     }
 
     /// Whether nothing is kept.
@@ -229,7 +274,10 @@ impl BundleStore {
 }
 
 fn remove_oldest<K: Eq + Hash + Copy, T>(map: &mut HashMap<K, Used<T>>) -> Option<T> {
-    let oldest = map.iter().min_by_key(|(_, used)| used.last).map(|(key, _)| *key)?;
+    let oldest = map
+        .iter()
+        .min_by_key(|(_, used)| used.last)
+        .map(|(key, _)| *key)?;
     map.remove(&oldest).map(|used| used.value)
 }
 
@@ -244,7 +292,8 @@ mod tests {
 
     fn zip(files: &[(&str, &[u8])], year: u16) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        let options = SimpleFileOptions::default().last_modified_time(DateTime::from_date_and_time(year, 1, 1, 0, 0, 0).unwrap());
+        let options = SimpleFileOptions::default()
+            .last_modified_time(DateTime::from_date_and_time(year, 1, 1, 0, 0, 0).unwrap());
         for (name, content) in files {
             writer.start_file(*name, options).unwrap();
             writer.write_all(content).unwrap();
@@ -259,7 +308,10 @@ mod tests {
     #[test]
     fn builds_of_one_source_are_kept_once() {
         let store = BundleStore::default();
-        let files: [(&str, &[u8]); 2] = [("requirements.txt", b"fleet-python\n"), ("verifier.py", b"def v(env): return 1")];
+        let files: [(&str, &[u8]); 2] = [
+            ("requirements.txt", b"fleet-python\n"),
+            ("verifier.py", b"def v(env): return 1"),
+        ];
         let (first, second) = (zip(&files, 2001), zip(&files, 2002));
         assert_ne!(sha(&first), sha(&second));
         store.insert(&first, &sha(&first)).unwrap();
@@ -275,7 +327,10 @@ mod tests {
     fn the_claimed_hash_is_not_trusted() {
         let bytes = zip(&[("verifier.py", b"x = 1")], 2001);
         let store = BundleStore::default();
-        assert!(matches!(store.insert(&bytes, &sha(b"other")), Err(BundleError::Hash { .. })));
+        assert!(matches!(
+            store.insert(&bytes, &sha(b"other")),
+            Err(BundleError::Hash { .. })
+        ));
         assert!(store.is_empty());
     }
 
@@ -284,16 +339,28 @@ mod tests {
         let zeros = vec![0; usize::try_from(UNPACKED_BYTES).unwrap() + 1];
         let bytes = zip(&[("verifier.py", b"x = 1"), ("zeros", &zeros)], 2001);
         assert!(bytes.len() < 100_000);
-        assert!(matches!(Bundle::unpack(&bytes), Err(BundleError::TooLarge { .. })));
+        assert!(matches!(
+            Bundle::unpack(&bytes),
+            Err(BundleError::TooLarge { .. })
+        ));
     }
 
     #[test]
     fn names_that_leave_the_bundle_and_missing_sources_are_refused() {
         let error = |files: &[(&str, &[u8])]| Bundle::unpack(&zip(files, 2001)).unwrap_err();
-        assert!(matches!(error(&[("verifier.py", b""), ("../evil.py", b"")]), BundleError::Name { .. }));
+        assert!(matches!(
+            error(&[("verifier.py", b""), ("../evil.py", b"")]),
+            BundleError::Name { .. }
+        ));
         assert!(matches!(error(&[("other.py", b"")]), BundleError::NoSource));
-        assert!(matches!(error(&[("verifier.py", b"\xff")]), BundleError::NotText));
-        assert!(matches!(Bundle::unpack(b"no zip"), Err(BundleError::Zip(_))));
+        assert!(matches!(
+            error(&[("verifier.py", b"\xff")]),
+            BundleError::NotText
+        ));
+        assert!(matches!(
+            Bundle::unpack(b"no zip"),
+            Err(BundleError::Zip(_))
+        ));
     }
 
     #[test]

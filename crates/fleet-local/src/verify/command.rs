@@ -54,32 +54,64 @@ pub(super) struct Run<'run> {
 pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
     let definition: Definition = match serde_json::from_value(definition.clone()) {
         Ok(definition) => definition,
-        Err(error) => return Outcome::failed("ValueError", format!("the command verifier's definition is wrong: {error}")),
+        Err(error) => {
+            return Outcome::failed(
+                "ValueError",
+                format!("the command verifier's definition is wrong: {error}"),
+            );
+        }
     };
     let Some((program, arguments)) = definition.command.split_first() else {
-        return Outcome::failed("ValueError", "the command verifier's definition is wrong: the command is empty");
+        return Outcome::failed(
+            "ValueError",
+            "the command verifier's definition is wrong: the command is empty",
+        );
     };
     // Removed with everything in it when this function returns; the program's tree has ended by then.
-    let scratch = match tempfile::Builder::new().prefix("verify-").tempdir_in(run.scratch) {
+    let scratch = match tempfile::Builder::new()
+        .prefix("verify-")
+        .tempdir_in(run.scratch)
+    {
         Ok(scratch) => scratch,
-        Err(error) => return Outcome::failed("OSError", format!("no folder for the verifier: {error}")),
+        Err(error) => {
+            return Outcome::failed("OSError", format!("no folder for the verifier: {error}"));
+        }
     };
     let request = match prepare(&run, scratch.path()).await {
         Ok(request) => request,
-        Err(error) => return Outcome::failed("OSError", format!("the verifier's request could not be prepared: {}", error_chain(&error))),
+        Err(error) => {
+            return Outcome::failed(
+                "OSError",
+                format!(
+                    "the verifier's request could not be prepared: {}",
+                    error_chain(&error)
+                ),
+            );
+        }
     };
     let mut command = TreeCommand::new(program, scratch.path());
     command.args = arguments.iter().map(OsString::from).collect();
-    command.env = PASSED_ON.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
+    command.env = PASSED_ON
+        .iter()
+        .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+        .collect();
     command.stdin = StdinSource::File(request);
     command.stdout = OutputSink::Memory { limit: OUTPUT };
     command.stderr = OutputSink::Memory { limit: OUTPUT };
     command.watch_last_json_line = true;
     command.grace = GRACE;
-    command.limits = Limits { address_space_bytes: Some(run.memory_limit), ..Limits::default() };
+    command.limits = Limits {
+        address_space_bytes: Some(run.memory_limit),
+        ..Limits::default()
+    };
     let mut tree = match process_tree::spawn(run.shim, command).await {
         Ok(tree) => tree,
-        Err(error) => return Outcome::failed("OSError", format!("the verifier could not be started: {}", error_chain(&error))),
+        Err(error) => {
+            return Outcome::failed(
+                "OSError",
+                format!("the verifier could not be started: {}", error_chain(&error)),
+            );
+        }
     };
     if let Ok(exit) = tokio::time::timeout(run.time_limit, tree.wait()).await {
         return read(&exit, Ok(()));
@@ -116,7 +148,10 @@ enum PrepareError {
     #[error(transparent)]
     Open(OpenError),
     #[error("the database {} could not be copied", path.display())]
-    Copy { path: PathBuf, source: rusqlite::Error },
+    Copy {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
     #[error("the request could not be written")]
     Write(#[source] std::io::Error),
     #[error("the copying was interrupted")]
@@ -127,10 +162,22 @@ enum PrepareError {
 fn copy_databases(files: &InstanceFiles, folder: &Path) -> Result<Value, PrepareError> {
     let mut copies = serde_json::Map::new();
     for (name, database) in &files.databases {
-        let seed_name = if name == CURRENT { "seed".to_owned() } else { format!("{name}_seed") };
-        for (name, from) in [(seed_name, open_seed(&database.seed)), (name.clone(), open_current_read_only(&database.current))] {
+        let seed_name = if name == CURRENT {
+            "seed".to_owned()
+        } else {
+            format!("{name}_seed")
+        };
+        for (name, from) in [
+            (seed_name, open_seed(&database.seed)),
+            (name.clone(), open_current_read_only(&database.current)),
+        ] {
             let path = folder.join(format!("{name}.db"));
-            copy(&from.map_err(PrepareError::Open)?, &path).map_err(|source| PrepareError::Copy { path: path.clone(), source })?;
+            copy(&from.map_err(PrepareError::Open)?, &path).map_err(|source| {
+                PrepareError::Copy {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
             copies.insert(name, Value::from(path.to_string_lossy()));
         }
     }
@@ -146,7 +193,9 @@ fn copy(from: &Connection, to: &Path) -> rusqlite::Result<()> {
 }
 
 fn read(exit: &TreeExit, in_time: Result<(), Duration>) -> Outcome {
-    let text = |bytes: &Option<Vec<u8>>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+    let text = |bytes: &Option<Vec<u8>>| {
+        String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+    };
     let (stdout, stderr) = (text(&exit.stdout.memory), text(&exit.stderr.memory));
     let failed = |kind: &str, message: String| {
         let mut outcome = Outcome::failed(kind, message).with_stdout(&stdout);
@@ -156,13 +205,31 @@ fn read(exit: &TreeExit, in_time: Result<(), Duration>) -> Outcome {
         outcome
     };
     if let Err(limit) = in_time {
-        return failed("TimeoutError", format!("the verifier did not end within {} s", limit.as_secs_f64()));
+        return failed(
+            "TimeoutError",
+            format!("the verifier did not end within {} s", limit.as_secs_f64()),
+        );
     }
     match exit.status {
         LeaderStatus::Exited(0) => {}
-        LeaderStatus::Exited(code) => return failed("VerifierExit", format!("the verifier exited with code {code}{}", last_line(&stderr))),
-        LeaderStatus::Signaled(signal) => return failed("VerifierExit", format!("the verifier was ended by signal {signal}{}", last_line(&stderr))),
-        LeaderStatus::Unknown => return failed("VerifierExit", "the verifier's end is not known".to_owned()),
+        LeaderStatus::Exited(code) => {
+            return failed(
+                "VerifierExit",
+                format!("the verifier exited with code {code}{}", last_line(&stderr)),
+            );
+        }
+        LeaderStatus::Signaled(signal) => {
+            return failed(
+                "VerifierExit",
+                format!(
+                    "the verifier was ended by signal {signal}{}",
+                    last_line(&stderr)
+                ),
+            );
+        }
+        LeaderStatus::Unknown => {
+            return failed("VerifierExit", "the verifier's end is not known".to_owned());
+        }
     }
     match score(exit.last_json_line.as_deref(), &stdout) {
         Some(score) => Outcome::returned(score, stdout),
@@ -174,13 +241,30 @@ fn read(exit: &TreeExit, in_time: Result<(), Duration>) -> Outcome {
 }
 
 fn score(last_json_line: Option<&[u8]>, stdout: &str) -> Option<f64> {
-    let from_json = last_json_line.and_then(|line| serde_json::from_slice::<Value>(line).ok()).and_then(|answer| answer.get("score")?.as_f64());
-    let bare = || stdout.lines().rev().map(str::trim).find(|line| !line.is_empty())?.parse::<f64>().ok();
+    let from_json = last_json_line
+        .and_then(|line| serde_json::from_slice::<Value>(line).ok())
+        .and_then(|answer| answer.get("score")?.as_f64());
+    let bare = || {
+        stdout
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())?
+            .parse::<f64>()
+            .ok()
+    };
     from_json.or_else(bare).filter(|score| score.is_finite())
 }
 
 fn last_line(stderr: &str) -> String {
-    stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).map_or_else(String::new, |line| format!(": {}", line.chars().take(300).collect::<String>()))
+    stderr
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map_or_else(String::new, |line| {
+            format!(": {}", line.chars().take(300).collect::<String>())
+        })
 }
 
 #[cfg(test)]
@@ -189,10 +273,19 @@ mod tests {
 
     #[test]
     fn the_score_is_the_last_json_line_or_a_bare_number() {
-        assert_eq!(score(Some(br#"{"score": 0.5, "message": "half"}"#), ""), Some(0.5));
+        assert_eq!(
+            score(Some(br#"{"score": 0.5, "message": "half"}"#), ""),
+            Some(0.5)
+        );
         assert_eq!(score(None, "checking\n0.25\n\n"), Some(0.25));
-        assert_eq!(score(Some(br#"{"debug": 1}"#), "{\"debug\": 1}\n1\n"), Some(1.0));
-        assert_eq!(score(Some(br#"{"score": "1"}"#), "{\"score\": \"1\"}\n"), None);
+        assert_eq!(
+            score(Some(br#"{"debug": 1}"#), "{\"debug\": 1}\n1\n"),
+            Some(1.0)
+        );
+        assert_eq!(
+            score(Some(br#"{"score": "1"}"#), "{\"score\": \"1\"}\n"),
+            None
+        );
         assert_eq!(score(None, "NaN"), None);
         assert_eq!(score(None, "done"), None);
         assert_eq!(score(None, ""), None);

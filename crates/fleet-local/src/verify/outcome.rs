@@ -15,12 +15,18 @@ pub struct Outcome {
 impl Outcome {
     /// A verifier that ran to its end.
     pub fn returned(value: impl Into<Value>, stdout: impl Into<String>) -> Self {
-        Self { result: Ok(value.into()), stdout: stdout.into() }
+        Self {
+            result: Ok(value.into()),
+            stdout: stdout.into(),
+        }
     }
 
     /// A verifier that has no result. `kind` is named as Python names its exceptions, as the official client shows it so.
     pub fn failed(kind: &str, message: impl Into<String>) -> Self {
-        Self { result: Err(failure(kind, message)), stdout: String::new() }
+        Self {
+            result: Err(failure(kind, message)),
+            stdout: String::new(),
+        }
     }
 
     /// The same outcome with what was printed.
@@ -33,5 +39,9 @@ impl Outcome {
 
 /// An error as the wire has it.
 pub(super) fn failure(kind: &str, message: impl Into<String>) -> VerifierFailure {
-    VerifierFailure { kind: kind.to_owned(), message: message.into(), traceback: Some(String::new()) }
+    VerifierFailure {
+        kind: kind.to_owned(),
+        message: message.into(),
+        traceback: Some(String::new()),
+    }
 }

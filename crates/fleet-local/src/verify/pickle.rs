@@ -28,7 +28,9 @@ pub enum PickleError {
         at: usize,
     },
     /// An instruction that would make an object other than plain data.
-    #[error("the pickle holds something other than plain data (opcode 0x{opcode:02x} at byte {at})")]
+    #[error(
+        "the pickle holds something other than plain data (opcode 0x{opcode:02x} at byte {at})"
+    )]
     Unsupported {
         /// The instruction.
         opcode: u8,
@@ -62,9 +64,19 @@ pub enum PickleError {
 /// # Errors
 /// See [`PickleError`].
 pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
-    let mut machine = Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), nodes: Vec::new(), memo: HashMap::new() };
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        nodes: Vec::new(),
+        memo: HashMap::new(),
+    };
     let root = machine.run()?;
-    let mut budget = Budget { values: MOST_VALUES, text: MOST_TEXT };
+    let mut budget = Budget {
+        values: MOST_VALUES,
+        text: MOST_TEXT,
+    };
     machine.to_json(root, 0, &mut budget)
 }
 
@@ -84,8 +96,12 @@ struct Budget {
 
 impl Budget {
     fn take(&mut self, text: usize) -> Result<(), PickleError> {
-        self.values = self.values.checked_sub(1).ok_or(PickleError::TooLarge { what: "too many values" })?;
-        self.text = self.text.checked_sub(text).ok_or(PickleError::TooLarge { what: "too much text" })?;
+        self.values = self.values.checked_sub(1).ok_or(PickleError::TooLarge {
+            what: "too many values",
+        })?;
+        self.text = self.text.checked_sub(text).ok_or(PickleError::TooLarge {
+            what: "too much text",
+        })?;
         Ok(())
     }
 }
@@ -111,7 +127,9 @@ impl<'bytes> Machine<'bytes> {
                 b'N' => self.push(Node::Value(Value::Null)),
                 0x88 => self.push(Node::Value(Value::Bool(true))),
                 0x89 => self.push(Node::Value(Value::Bool(false))),
-                b'K' | b'M' | b'J' | b'I' | b'L' | 0x8a | 0x8b | b'F' | b'G' => self.number(opcode)?,
+                b'K' | b'M' | b'J' | b'I' | b'L' | 0x8a | 0x8b | b'F' | b'G' => {
+                    self.number(opcode)?;
+                }
                 0x8c | b'X' | 0x8d | b'V' => self.text(opcode)?,
                 b']' | b')' => self.push(Node::List(Vec::new())),
                 b'}' => self.push(Node::Dict(Vec::new())),
@@ -122,8 +140,15 @@ impl<'bytes> Machine<'bytes> {
                 }
                 0x85..=0x87 => {
                     let count = usize::from(opcode - 0x84);
-                    let from = self.stack.len().checked_sub(count).filter(|from| *from >= self.floor());
-                    let from = from.ok_or(PickleError::Damaged { at: start, what: "a tuple of more than there is" })?;
+                    let from = self
+                        .stack
+                        .len()
+                        .checked_sub(count)
+                        .filter(|from| *from >= self.floor());
+                    let from = from.ok_or(PickleError::Damaged {
+                        at: start,
+                        what: "a tuple of more than there is",
+                    })?;
                     let items = self.stack.split_off(from);
                     self.push(Node::List(items));
                 }
@@ -167,7 +192,10 @@ impl<'bytes> Machine<'bytes> {
                 }
                 b'h' | b'j' | b'g' => {
                     let index = self.memo_index(opcode)?;
-                    let place = self.memo.get(&index).ok_or(PickleError::Damaged { at: start, what: "an unknown memo entry" })?;
+                    let place = self.memo.get(&index).ok_or(PickleError::Damaged {
+                        at: start,
+                        what: "an unknown memo entry",
+                    })?;
                     self.stack.push(*place);
                 }
                 opcode => return Err(PickleError::Unsupported { opcode, at: start }),
@@ -185,15 +213,25 @@ impl<'bytes> Machine<'bytes> {
             b'I' => match self.line()? {
                 "01" => Value::Bool(true),
                 "00" => Value::Bool(false),
-                digits => Value::from(digits.parse::<i64>().map_err(|_| damaged("not an integer"))?),
+                digits => Value::from(
+                    digits
+                        .parse::<i64>()
+                        .map_err(|_| damaged("not an integer"))?,
+                ),
             },
             b'L' => {
                 let digits = self.line()?;
                 let digits = digits.strip_suffix('L').unwrap_or(digits);
-                Value::from(digits.parse::<i64>().map_err(|_| PickleError::NoJson { what: "an integer beyond 64 bits" })?)
+                Value::from(digits.parse::<i64>().map_err(|_| PickleError::NoJson {
+                    what: "an integer beyond 64 bits",
+                })?)
             }
             0x8a | 0x8b => {
-                let length = if opcode == 0x8a { self.take(1)?[0].into() } else { u64::from(u32::from_le_bytes(self.array()?)) };
+                let length = if opcode == 0x8a {
+                    self.take(1)?[0].into()
+                } else {
+                    u64::from(u32::from_le_bytes(self.array()?))
+                };
                 long(self.take_long(length)?)?
             }
             b'F' => real(self.line()?.parse().map_err(|_| damaged("not a number"))?)?,
@@ -213,7 +251,10 @@ impl<'bytes> Machine<'bytes> {
             _ => return Err(PickleError::Unsupported { opcode, at: at - 1 }),
         };
         // Lone surrogates, which Python writes as three bytes that are not UTF-8, cannot be text here.
-        let text = std::str::from_utf8(self.take_long(length)?).map_err(|_| PickleError::NoJson { what: "text that is not Unicode" })?;
+        let text =
+            std::str::from_utf8(self.take_long(length)?).map_err(|_| PickleError::NoJson {
+                what: "text that is not Unicode",
+            })?;
         self.push(Node::Value(Value::String(text.to_owned())));
         Ok(())
     }
@@ -223,26 +264,40 @@ impl<'bytes> Machine<'bytes> {
         Ok(match opcode {
             b'q' | b'h' => self.take(1)?[0].into(),
             b'r' | b'j' => u32::from_le_bytes(self.array()?).into(),
-            _ => self.line()?.parse().map_err(|_| PickleError::Damaged { at, what: "not a memo index" })?,
+            _ => self.line()?.parse().map_err(|_| PickleError::Damaged {
+                at,
+                what: "not a memo index",
+            })?,
         })
     }
 
     fn take(&mut self, count: usize) -> Result<&'bytes [u8], PickleError> {
-        let taken = self.bytes[self.at..].get(..count).ok_or(PickleError::Short { at: self.at })?;
+        let taken = self.bytes[self.at..]
+            .get(..count)
+            .ok_or(PickleError::Short { at: self.at })?;
         self.at += count;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
-        Ok(self.take(N)?.try_into().expect("take returns as many bytes as asked for"))
+        Ok(self
+            .take(N)?
+            .try_into()
+            .expect("take returns as many bytes as asked for"))
     }
 
     fn line(&mut self) -> Result<&'bytes str, PickleError> {
         let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|byte| *byte == b'\n').ok_or(PickleError::Short { at: self.at })?;
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or(PickleError::Short { at: self.at })?;
         let at = self.at;
         self.at += end + 1;
-        std::str::from_utf8(&rest[..end]).map_err(|_| PickleError::Damaged { at, what: "not text" })
+        std::str::from_utf8(&rest[..end]).map_err(|_| PickleError::Damaged {
+            at,
+            what: "not text",
+        })
     }
 
     fn take_long(&mut self, count: u64) -> Result<&'bytes [u8], PickleError> {
@@ -261,26 +316,41 @@ impl<'bytes> Machine<'bytes> {
 
     fn pop(&mut self) -> Result<Place, PickleError> {
         if self.stack.len() <= self.floor() {
-            return Err(PickleError::Damaged { at: self.at, what: "nothing on the stack" });
+            return Err(PickleError::Damaged {
+                at: self.at,
+                what: "nothing on the stack",
+            });
         }
-        self.stack.pop().ok_or(PickleError::Damaged { at: self.at, what: "nothing on the stack" })
+        self.stack.pop().ok_or(PickleError::Damaged {
+            at: self.at,
+            what: "nothing on the stack",
+        })
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Place>, PickleError> {
-        let mark = self.marks.pop().ok_or(PickleError::Damaged { at: self.at, what: "no mark" })?;
+        let mark = self.marks.pop().ok_or(PickleError::Damaged {
+            at: self.at,
+            what: "no mark",
+        })?;
         Ok(self.stack.split_off(mark))
     }
 
     fn top(&mut self) -> Result<&mut Place, PickleError> {
         let at = self.at;
-        self.stack.last_mut().ok_or(PickleError::Damaged { at, what: "nothing on the stack" })
+        self.stack.last_mut().ok_or(PickleError::Damaged {
+            at,
+            what: "nothing on the stack",
+        })
     }
 
     fn list(&mut self, at: usize) -> Result<&mut Vec<Place>, PickleError> {
         let place = *self.top()?;
         match &mut self.nodes[place] {
             Node::List(items) => Ok(items),
-            _ => Err(PickleError::Damaged { at, what: "not a list" }),
+            _ => Err(PickleError::Damaged {
+                at,
+                what: "not a list",
+            }),
         }
     }
 
@@ -288,13 +358,23 @@ impl<'bytes> Machine<'bytes> {
         let place = *self.top()?;
         match &mut self.nodes[place] {
             Node::Dict(pairs) => Ok(pairs),
-            _ => Err(PickleError::Damaged { at, what: "not a dictionary" }),
+            _ => Err(PickleError::Damaged {
+                at,
+                what: "not a dictionary",
+            }),
         }
     }
 
-    fn to_json(&self, place: Place, depth: usize, budget: &mut Budget) -> Result<Value, PickleError> {
+    fn to_json(
+        &self,
+        place: Place,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Result<Value, PickleError> {
         if depth > DEEPEST {
-            return Err(PickleError::TooLarge { what: "nested too deep, or in itself" });
+            return Err(PickleError::TooLarge {
+                what: "nested too deep, or in itself",
+            });
         }
         match &self.nodes[place] {
             Node::Value(value) => {
@@ -303,14 +383,19 @@ impl<'bytes> Machine<'bytes> {
             }
             Node::List(items) => {
                 budget.take(0)?;
-                items.iter().map(|item| self.to_json(*item, depth + 1, budget)).collect()
+                items
+                    .iter()
+                    .map(|item| self.to_json(*item, depth + 1, budget))
+                    .collect()
             }
             Node::Dict(pairs) => {
                 budget.take(0)?;
                 let mut map = Map::new();
                 for (key, value) in pairs {
                     let Node::Value(Value::String(key)) = &self.nodes[*key] else {
-                        return Err(PickleError::NoJson { what: "a dictionary key that is not text" });
+                        return Err(PickleError::NoJson {
+                            what: "a dictionary key that is not text",
+                        });
                     };
                     budget.take(key.len())?;
                     map.insert(key.clone(), self.to_json(*value, depth + 1, budget)?);
@@ -324,27 +409,43 @@ impl<'bytes> Machine<'bytes> {
 fn pairs(items: &[Place], at: usize) -> Result<Vec<(Place, Place)>, PickleError> {
     let (pairs, rest) = items.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(PickleError::Damaged { at, what: "a key without a value" });
+        return Err(PickleError::Damaged {
+            at,
+            what: "a key without a value",
+        });
     }
     Ok(pairs.iter().map(|[key, value]| (*key, *value)).collect())
 }
 
 fn real(number: f64) -> Result<Value, PickleError> {
-    Number::from_f64(number).map(Value::Number).ok_or(PickleError::NoJson { what: "a number that is not finite" })
+    Number::from_f64(number)
+        .map(Value::Number)
+        .ok_or(PickleError::NoJson {
+            what: "a number that is not finite",
+        })
 }
 
 /// A little-endian two's-complement integer of any length.
 fn long(bytes: &[u8]) -> Result<Value, PickleError> {
     const WIDTH: usize = 16;
-    let too_wide = PickleError::NoJson { what: "an integer beyond 64 bits" };
+    let too_wide = PickleError::NoJson {
+        what: "an integer beyond 64 bits",
+    };
     if bytes.len() > WIDTH {
         return Err(too_wide);
     }
-    let sign = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
+    let sign = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) {
+        0xff
+    } else {
+        0
+    };
     let mut wide = [sign; WIDTH];
     wide[..bytes.len()].copy_from_slice(bytes);
     let number = i128::from_le_bytes(wide);
-    i64::try_from(number).map(Value::from).or_else(|_| u64::try_from(number).map(Value::from)).map_err(|_| too_wide)
+    i64::try_from(number)
+        .map(Value::from)
+        .or_else(|_| u64::try_from(number).map(Value::from))
+        .map_err(|_| too_wide)
 }
 
 #[cfg(test)]
@@ -368,15 +469,24 @@ mod tests {
     #[test]
     fn refuses_every_way_to_call_something() {
         // cos\nsystem\n(S'id'\ntR.  and its protocol 4 form
-        for bytes in [&b"cos\nsystem\n(X\x02\x00\x00\x00idtR."[..], b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."] {
-            assert!(matches!(decode(bytes), Err(PickleError::Unsupported { .. })), "{bytes:?}");
+        for bytes in [
+            &b"cos\nsystem\n(X\x02\x00\x00\x00idtR."[..],
+            b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
+        ] {
+            assert!(
+                matches!(decode(bytes), Err(PickleError::Unsupported { .. })),
+                "{bytes:?}"
+            );
         }
     }
 
     #[test]
     fn a_list_in_itself_ends_in_an_error() {
         // ] MEMOIZE BINGET 0 APPEND STOP
-        assert!(matches!(decode(b"\x80\x04]\x94h\x00a."), Err(PickleError::TooLarge { .. })));
+        assert!(matches!(
+            decode(b"\x80\x04]\x94h\x00a."),
+            Err(PickleError::TooLarge { .. })
+        ));
     }
 
     #[test]

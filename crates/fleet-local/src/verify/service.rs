@@ -20,9 +20,9 @@ use super::arguments::CallArguments;
 use super::bundle::{Bundle, BundleError, BundleStore, ZIP_BYTES};
 use super::command;
 use super::outcome::Outcome;
-use crate::error_chain;
 use super::python::{Job, PythonConfig, PythonError, PythonRuntime, RuntimeConfig};
 use super::state::{StateSpec, evaluate};
+use crate::error_chain;
 use crate::manager::query::limit_time;
 use crate::manager::{open_current_read_only, open_seed};
 use crate::seam::{CURRENT, InstanceView};
@@ -98,12 +98,20 @@ impl VerifierService {
             base_url: config.base_url.clone(),
             api_key: config.api_key.clone(),
         });
-        Ok(Self { config, bundles: BundleStore::default(), python, running: Semaphore::new(PARALLEL) })
+        Ok(Self {
+            config,
+            bundles: BundleStore::default(),
+            python,
+            running: Semaphore::new(PARALLEL),
+        })
     }
 
     /// Answers `GET /v1/verifiers/check`. An unknown hash is a plain `success: false`: a 404 would be retried for seconds.
     pub fn check(&self, sha256: &str) -> VerifierCheck {
-        VerifierCheck { success: self.bundles.get(sha256).is_some(), ..VerifierCheck::default() }
+        VerifierCheck {
+            success: self.bundles.get(sha256).is_some(),
+            ..VerifierCheck::default()
+        }
     }
 
     /// The instance that a request is about, if its arguments name one.
@@ -117,10 +125,18 @@ impl VerifierService {
     ///
     /// # Errors
     /// The request has no usable bundle.
-    pub async fn execute(&self, body: ExecuteVerifierBody, instance: Option<Arc<dyn InstanceView>>) -> Result<ExecuteResponse, ExecuteError> {
+    pub async fn execute(
+        &self,
+        body: ExecuteVerifierBody,
+        instance: Option<Arc<dyn InstanceView>>,
+    ) -> Result<ExecuteResponse, ExecuteError> {
         let cache_hit = body.bundle.is_none();
         let bundle = self.bundle(&body)?;
-        let permit = self.running.acquire().await.expect("the semaphore is never closed");
+        let permit = self
+            .running
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         let started = Instant::now();
         let outcome = self.run(&body, &bundle, instance).await;
         let execution_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -161,26 +177,49 @@ impl VerifierService {
 
     fn bundle(&self, body: &ExecuteVerifierBody) -> Result<Arc<Bundle>, ExecuteError> {
         let Some(encoded) = &body.bundle else {
-            let unknown = || ExecuteError::UnknownBundle { sha256: body.sha256.chars().take(64).collect() };
+            let unknown = || ExecuteError::UnknownBundle {
+                sha256: body.sha256.chars().take(64).collect(),
+            };
             return self.bundles.get(&body.sha256).ok_or_else(unknown);
         };
         if encoded.len() / 4 * 3 > ZIP_BYTES + 2 {
-            return Err(ExecuteError::Bundle(BundleError::TooLarge { what: format!("more than {ZIP_BYTES} bytes") }));
+            return Err(ExecuteError::Bundle(BundleError::TooLarge {
+                what: format!("more than {ZIP_BYTES} bytes"),
+            }));
         }
-        let bytes = STANDARD.decode(encoded).map_err(|_| ExecuteError::Encoding)?;
-        self.bundles.insert(&bytes, &body.sha256).map_err(ExecuteError::Bundle)
+        let bytes = STANDARD
+            .decode(encoded)
+            .map_err(|_| ExecuteError::Encoding)?;
+        self.bundles
+            .insert(&bytes, &body.sha256)
+            .map_err(ExecuteError::Bundle)
     }
 
-    async fn run(&self, body: &ExecuteVerifierBody, bundle: &Bundle, instance: Option<Arc<dyn InstanceView>>) -> Outcome {
+    async fn run(
+        &self,
+        body: &ExecuteVerifierBody,
+        bundle: &Bundle,
+        instance: Option<Arc<dyn InstanceView>>,
+    ) -> Outcome {
         let call = match CallArguments::of(body) {
             Ok(call) => call,
             Err(error) => return Outcome::failed("ArgumentError", error_chain(&error)),
         };
         // The words "not found" are kept out of these texts: the official client would take them for a missing bundle.
-        let Some(name) = &call.instance_id else { return Outcome::failed("InstanceUnavailable", "the arguments name no instance") };
-        let Some(instance) = instance else { return Outcome::failed("InstanceUnavailable", format!("instance {name} is unknown to this server")) };
+        let Some(name) = &call.instance_id else {
+            return Outcome::failed("InstanceUnavailable", "the arguments name no instance");
+        };
+        let Some(instance) = instance else {
+            return Outcome::failed(
+                "InstanceUnavailable",
+                format!("instance {name} is unknown to this server"),
+            );
+        };
         if !instance.is_running() {
-            return Outcome::failed("InstanceUnavailable", format!("instance {name} is not running"));
+            return Outcome::failed(
+                "InstanceUnavailable",
+                format!("instance {name} is not running"),
+            );
         }
         let Some(definition) = &bundle.native else {
             let job = Job {
@@ -196,23 +235,35 @@ impl VerifierService {
         match definition.get("kind").and_then(Value::as_str) {
             Some("state") => self.run_state(definition, &call, &instance).await,
             Some("command") => self.run_command(definition, body, &call, &instance).await,
-            Some(other) => Outcome::failed("ValueError", format!("unknown kind of native verifier {other:?}; known are state, command")),
+            Some(other) => Outcome::failed(
+                "ValueError",
+                format!("unknown kind of native verifier {other:?}; known are state, command"),
+            ),
             None => Outcome::failed("ValueError", "the native verifier's definition has no kind"),
         }
     }
 
-    async fn run_state(&self, definition: &Value, call: &CallArguments, instance: &Arc<dyn InstanceView>) -> Outcome {
+    async fn run_state(
+        &self,
+        definition: &Value,
+        call: &CallArguments,
+        instance: &Arc<dyn InstanceView>,
+    ) -> Outcome {
         let spec = match StateSpec::parse(definition) {
             Ok(spec) => spec,
             Err(error) => return Outcome::failed("ValueError", error.to_string()),
         };
         let Some(files) = instance.files().databases.get(CURRENT).cloned() else {
-            return Outcome::failed("ValueError", "the environment has no main database for a state verifier to look at");
+            return Outcome::failed(
+                "ValueError",
+                "the environment has no main database for a state verifier to look at",
+            );
         };
         let (answer, limit) = (call.final_answer().cloned(), self.config.time_limit);
         let evaluation = tokio::task::spawn_blocking(move || {
             let mut seed = open_seed(&files.seed).map_err(|error| error_chain(&error))?;
-            let mut current = open_current_read_only(&files.current).map_err(|error| error_chain(&error))?;
+            let mut current =
+                open_current_read_only(&files.current).map_err(|error| error_chain(&error))?;
             for connection in [&mut seed, &mut current] {
                 limit_time(connection, limit).map_err(|error| error.to_string())?;
             }
@@ -225,7 +276,13 @@ impl VerifierService {
         }
     }
 
-    async fn run_command(&self, definition: &Value, body: &ExecuteVerifierBody, call: &CallArguments, instance: &Arc<dyn InstanceView>) -> Outcome {
+    async fn run_command(
+        &self,
+        definition: &Value,
+        body: &ExecuteVerifierBody,
+        call: &CallArguments,
+        instance: &Arc<dyn InstanceView>,
+    ) -> Outcome {
         let run = command::Run {
             shim: &self.config.shim,
             key: body.key.as_deref(),
@@ -243,5 +300,7 @@ impl VerifierService {
 fn verifier_id(bundle: &Bundle) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&bundle.content_hash[..16]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    uuid::Builder::from_random_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }

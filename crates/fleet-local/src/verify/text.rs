@@ -6,7 +6,10 @@ use serde_json::Value;
 ///
 /// The SDK turns punctuation into spaces and then removes all white space, which comes to the same.
 pub(super) fn normalize(text: &str) -> String {
-    text.to_lowercase().chars().filter(|character| !character.is_ascii_punctuation() && !character.is_whitespace()).collect()
+    text.to_lowercase()
+        .chars()
+        .filter(|character| !character.is_ascii_punctuation() && !character.is_whitespace())
+        .collect()
 }
 
 /// Whether `target` is found in `text` once both are normalised.
@@ -41,12 +44,17 @@ pub(super) fn numbers(text: &str) -> Vec<f64> {
 }
 
 fn digits(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
 }
 
 /// A JSON value as text: strings as they are, everything else as compact JSON.
 pub(super) fn of_value(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -55,14 +63,20 @@ mod tests {
 
     #[test]
     fn contains_ignores_case_punctuation_and_space() {
-        assert!(normalized_contains("re-fund!", "Please issue a Refund today"));
+        assert!(normalized_contains(
+            "re-fund!",
+            "Please issue a Refund today"
+        ));
         assert!(normalized_contains("two words", "TwoWords"));
         assert!(!normalized_contains("refunds", "refund"));
     }
 
     #[test]
     fn numbers_are_found_as_the_sdk_finds_them() {
-        assert_eq!(numbers("1,234.50 and -7, 3. end 1-2"), [1234.5, -7.0, 3.0, 1.0, -2.0]);
+        assert_eq!(
+            numbers("1,234.50 and -7, 3. end 1-2"),
+            [1234.5, -7.0, 3.0, 1.0, -2.0]
+        );
         assert_eq!(numbers("no - number . here"), Vec::<f64>::new());
     }
 }

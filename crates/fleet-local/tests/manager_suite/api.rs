@@ -32,7 +32,10 @@ struct Hooks {
 impl ManagerHooks for Hooks {
     fn with_apps_stopped(&self, work: QuietWork) -> BoxFuture<'_, Result<(), HookError>> {
         Box::pin(async move {
-            tokio::task::spawn_blocking(work).await.unwrap().map_err(HookError::Work)?;
+            tokio::task::spawn_blocking(work)
+                .await
+                .unwrap()
+                .map_err(HookError::Work)?;
             self.restarts.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
@@ -54,15 +57,35 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for file in ["seed.db", "current.db"] {
-            Connection::open(path(file)).unwrap().execute_batch(SEED).unwrap();
+            Connection::open(path(file))
+                .unwrap()
+                .execute_batch(SEED)
+                .unwrap();
         }
         let mut permissions = std::fs::metadata(path("seed.db")).unwrap().permissions();
         permissions.set_readonly(true);
         std::fs::set_permissions(path("seed.db"), permissions).unwrap();
-        let databases = BTreeMap::from([("current".to_owned(), DatabaseFiles { seed: path("seed.db"), current: path("current.db") })]);
+        let databases = BTreeMap::from([(
+            "current".to_owned(),
+            DatabaseFiles {
+                seed: path("seed.db"),
+                current: path("current.db"),
+            },
+        )]);
         let hooks = Arc::new(Hooks::default());
-        let manager = InstanceManager::with_limits(InstanceFiles { dir: folder.path().to_owned(), databases }, Arc::<Hooks>::clone(&hooks), limits);
-        Self { router: router(manager), folder, hooks }
+        let manager = InstanceManager::with_limits(
+            InstanceFiles {
+                dir: folder.path().to_owned(),
+                databases,
+            },
+            Arc::<Hooks>::clone(&hooks),
+            limits,
+        );
+        Self {
+            router: router(manager),
+            folder,
+            hooks,
+        }
     }
 
     fn current(&self) -> Connection {
@@ -72,24 +95,42 @@ impl Fixture {
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
-        (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
+        (
+            status,
+            response
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .to_vec(),
+        )
     }
 
     async fn get(&self, path: &str) -> Value {
-        let (status, body) = self.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        let (status, body) = self
+            .send(Request::get(path).body(Body::empty()).unwrap())
+            .await;
         assert_eq!(status, StatusCode::OK, "{path}");
         serde_json::from_slice(&body).unwrap()
     }
 
     async fn post(&self, path: &str, body: &Value) -> Value {
-        let (status, body) = self.send(Request::post(path).body(Body::from(body.to_string())).unwrap()).await;
+        let (status, body) = self
+            .send(
+                Request::post(path)
+                    .body(Body::from(body.to_string()))
+                    .unwrap(),
+            )
+            .await;
         assert_eq!(status, StatusCode::OK, "{path}");
         serde_json::from_slice(&body).unwrap()
     }
 
     async fn query(&self, resource: &str, sql: &str, args: Value, read_only: bool) -> Value {
         let body = json!({"query": sql, "args": args, "read_only": read_only});
-        self.post(&format!("/resources/sqlite/{resource}/query"), &body).await
+        self.post(&format!("/resources/sqlite/{resource}/query"), &body)
+            .await
     }
 
     async fn error(&self, sql: &str, args: Value, read_only: bool) -> String {
@@ -108,7 +149,12 @@ async fn resources_health_and_time_have_the_fields_that_the_client_requires() {
         json!([{"name": "seed", "type": "sqlite", "mode": "ro", "label": "Seed database"}, {"name": "current", "type": "sqlite", "mode": "rw", "label": "Current database"}])
     );
     let health = fixture.get("/health").await;
-    assert!(["status", "timestamp", "service"].iter().all(|field| health[field].is_string()), "{health}");
+    assert!(
+        ["status", "timestamp", "service"]
+            .iter()
+            .all(|field| health[field].is_string()),
+        "{health}"
+    );
     assert!(fixture.get("/timestamp").await["timestamp"].is_string());
 }
 
@@ -116,40 +162,126 @@ async fn resources_health_and_time_have_the_fields_that_the_client_requires() {
 async fn describe_gives_the_position_in_the_key() {
     let fixture = Fixture::new();
     let answer = fixture.get("/resources/sqlite/seed/describe").await;
-    assert_eq!((&answer["success"], &answer["resource_name"]), (&json!(true), &json!("seed")));
+    assert_eq!(
+        (&answer["success"], &answer["resource_name"]),
+        (&json!(true), &json!("seed"))
+    );
     let tables = answer["tables"].as_array().unwrap();
-    assert_eq!(tables.iter().map(|table| table["name"].as_str().unwrap()).collect::<Vec<_>>(), ["ticket_tags", "tickets"]);
-    assert_eq!(tables[0]["columns"][0], json!({"cid": 0, "name": "ticket_id", "type": "INTEGER", "notnull": false, "default_value": null, "primary_key": true, "pk": 2}));
+    assert_eq!(
+        tables
+            .iter()
+            .map(|table| table["name"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        ["ticket_tags", "tickets"]
+    );
+    assert_eq!(
+        tables[0]["columns"][0],
+        json!({"cid": 0, "name": "ticket_id", "type": "INTEGER", "notnull": false, "default_value": null, "primary_key": true, "pk": 2})
+    );
     assert_eq!(tables[1]["columns"][2]["default_value"], "'open'");
-    assert_eq!(fixture.get("/resources/sqlite/nope/describe").await["success"], false);
+    assert_eq!(
+        fixture.get("/resources/sqlite/nope/describe").await["success"],
+        false
+    );
 }
 
 #[tokio::test]
 async fn a_query_answers_columns_rows_and_types() {
     let fixture = Fixture::new();
-    let answer = fixture.query("current", "SELECT id, title, note, id / 4.0 AS q FROM tickets WHERE id = ?", json!([2]), true).await;
+    let answer = fixture
+        .query(
+            "current",
+            "SELECT id, title, note, id / 4.0 AS q FROM tickets WHERE id = ?",
+            json!([2]),
+            true,
+        )
+        .await;
     assert_eq!(
         answer,
         json!({"success": true, "message": "Query executed successfully", "columns": ["id", "title", "note", "q"], "rows": [[2, "Mouse", "AP8=", 0.5]],
                "rows_affected": null, "last_insert_id": null, "error": null})
     );
-    let empty = fixture.query("current", "SELECT id FROM tickets WHERE id = '77'", Value::Null, true).await;
-    assert_eq!((&empty["columns"], &empty["rows"]), (&json!(["id"]), &json!([])));
+    let empty = fixture
+        .query(
+            "current",
+            "SELECT id FROM tickets WHERE id = '77'",
+            Value::Null,
+            true,
+        )
+        .await;
+    assert_eq!(
+        (&empty["columns"], &empty["rows"]),
+        (&json!(["id"]), &json!([]))
+    );
     // Numbers quoted as text, as the client's targeted checks send them, find rows by the column's affinity.
-    assert_eq!(fixture.query("current", "SELECT title FROM tickets WHERE \"id\" = '2' -- comment", json!([]), true).await["rows"], json!([["Mouse"]]));
+    assert_eq!(
+        fixture
+            .query(
+                "current",
+                "SELECT title FROM tickets WHERE \"id\" = '2' -- comment",
+                json!([]),
+                true
+            )
+            .await["rows"],
+        json!([["Mouse"]])
+    );
 }
 
 #[tokio::test]
 async fn writes_are_done_where_they_are_allowed_and_refused_with_sqlites_words_elsewhere() {
     let fixture = Fixture::new();
-    let answer = fixture.query("current", "INSERT INTO tickets(title) VALUES (?), (?)", json!(["a", true]), false).await;
-    assert_eq!((&answer["rows_affected"], &answer["last_insert_id"], &answer["rows"]), (&json!(2), &json!(5), &json!([])));
-    let returning = fixture.query("current", "UPDATE tickets SET status = 'x' WHERE id = 1 RETURNING status", json!(null), false).await;
-    assert_eq!((&returning["rows"], &returning["rows_affected"]), (&json!([["x"]]), &json!(1)));
-    assert_eq!(fixture.error("DELETE FROM tickets", json!(null), true).await, "attempt to write a readonly database");
-    let seed = fixture.query("seed", "DELETE FROM tickets", json!(null), false).await;
-    assert_eq!((&seed["success"], &seed["error"]), (&json!(false), &json!("attempt to write a readonly database")));
-    assert_eq!(fixture.current().query_row("SELECT count(*) FROM tickets", [], |row| row.get::<_, i64>(0)).unwrap(), 5);
+    let answer = fixture
+        .query(
+            "current",
+            "INSERT INTO tickets(title) VALUES (?), (?)",
+            json!(["a", true]),
+            false,
+        )
+        .await;
+    assert_eq!(
+        (
+            &answer["rows_affected"],
+            &answer["last_insert_id"],
+            &answer["rows"]
+        ),
+        (&json!(2), &json!(5), &json!([]))
+    );
+    let returning = fixture
+        .query(
+            "current",
+            "UPDATE tickets SET status = 'x' WHERE id = 1 RETURNING status",
+            json!(null),
+            false,
+        )
+        .await;
+    assert_eq!(
+        (&returning["rows"], &returning["rows_affected"]),
+        (&json!([["x"]]), &json!(1))
+    );
+    assert_eq!(
+        fixture
+            .error("DELETE FROM tickets", json!(null), true)
+            .await,
+        "attempt to write a readonly database"
+    );
+    let seed = fixture
+        .query("seed", "DELETE FROM tickets", json!(null), false)
+        .await;
+    assert_eq!(
+        (&seed["success"], &seed["error"]),
+        (
+            &json!(false),
+            &json!("attempt to write a readonly database")
+        )
+    );
+    assert_eq!(
+        fixture
+            .current()
+            .query_row("SELECT count(*) FROM tickets", [], |row| row
+                .get::<_, i64>(0))
+            .unwrap(),
+        5
+    );
 }
 
 #[tokio::test]
@@ -162,16 +294,38 @@ async fn mistakes_are_answered_in_words() {
         ("SELECT 1", json!([1]), "0 placeholders, 1 arguments"),
         ("SELECT ?", json!([[1]]), "argument 1"),
         ("SELECT 1; SELECT 2", json!([]), "more than one statement"),
-        ("CREATE TABLE x(a); INSERT INTO x VALUES (1)", json!([]), "more than one statement"),
+        (
+            "CREATE TABLE x(a); INSERT INTO x VALUES (1)",
+            json!([]),
+            "more than one statement",
+        ),
         ("  -- nothing", json!([]), "empty"),
     ];
     for (sql, args, text) in table {
         let error = fixture.error(sql, args, false).await;
         assert!(error.contains(text), "{sql}: {error}");
     }
-    assert_eq!(fixture.query("nope", "SELECT 1", json!([]), true).await["success"], false);
-    assert_eq!(fixture.post("/resources/sqlite/current/query", &json!({"sql": "SELECT 1"})).await["success"], false);
-    assert_eq!(fixture.current().query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    assert_eq!(
+        fixture.query("nope", "SELECT 1", json!([]), true).await["success"],
+        false
+    );
+    assert_eq!(
+        fixture
+            .post(
+                "/resources/sqlite/current/query",
+                &json!({"sql": "SELECT 1"})
+            )
+            .await["success"],
+        false
+    );
+    assert_eq!(
+        fixture
+            .current()
+            .query_row("SELECT count(*) FROM sqlite_master", [], |row| row
+                .get::<_, i64>(0))
+            .unwrap(),
+        3
+    );
 }
 
 #[tokio::test]
@@ -184,43 +338,103 @@ async fn no_statement_reaches_another_file() {
         format!("ATTACH '{path}' || '' AS o"),
         format!("VACUUM INTO '{path}'"),
         "SELECT load_extension('x')".to_owned(),
-        format!("PRAGMA temp_store_directory = '{}'", fixture.folder.path().display()),
+        format!(
+            "PRAGMA temp_store_directory = '{}'",
+            fixture.folder.path().display()
+        ),
         "PRAGMA journal_mode = WAL".to_owned(),
         "PRAGMA query_only = 0".to_owned(),
     ] {
         fixture.error(&sql, json!([]), false).await;
         assert!(!other.exists(), "{sql}");
     }
-    assert_eq!(fixture.query("current", "VACUUM", json!([]), false).await["success"], true);
-    assert_eq!(fixture.query("current", "PRAGMA table_info(tickets)", json!([]), true).await["rows"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        fixture.query("current", "VACUUM", json!([]), false).await["success"],
+        true
+    );
+    assert_eq!(
+        fixture
+            .query("current", "PRAGMA table_info(tickets)", json!([]), true)
+            .await["rows"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
 }
 
 #[tokio::test]
 async fn time_rows_and_bytes_are_limited() {
-    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-    let fixture = Fixture::with_limits(Limits { time: Duration::from_millis(100), rows: 10, bytes: 1000 });
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let fixture = Fixture::with_limits(Limits {
+        time: Duration::from_millis(100),
+        rows: 10,
+        bytes: 1000,
+    });
     let started = Instant::now();
-    assert!(fixture.error(endless, json!([]), true).await.contains("longer than 0.1 s"));
+    assert!(
+        fixture
+            .error(endless, json!([]), true)
+            .await
+            .contains("longer than 0.1 s")
+    );
     assert!(started.elapsed() < Duration::from_secs(10));
-    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 11) SELECT i FROM n";
-    assert!(fixture.error(many, json!([]), true).await.contains("more than 10 rows"));
-    assert!(fixture.error("SELECT hex(zeroblob(600))", json!([]), true).await.contains("larger than 1000 bytes"));
-    assert_eq!(fixture.query("current", "SELECT 1", json!([]), true).await["success"], true);
+    let many =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 11) SELECT i FROM n";
+    assert!(
+        fixture
+            .error(many, json!([]), true)
+            .await
+            .contains("more than 10 rows")
+    );
+    assert!(
+        fixture
+            .error("SELECT hex(zeroblob(600))", json!([]), true)
+            .await
+            .contains("larger than 1000 bytes")
+    );
+    assert_eq!(
+        fixture.query("current", "SELECT 1", json!([]), true).await["success"],
+        true
+    );
 }
 
 #[tokio::test]
 async fn reset_restores_the_seed_and_restarts_the_apps() {
     let fixture = Fixture::new();
-    fixture.current().execute_batch("PRAGMA journal_mode = WAL; DELETE FROM tickets; CREATE TABLE extra(a);").unwrap();
-    let answer = fixture.post("/reset", &json!({"timestamp": null, "seed": null})).await;
-    assert_eq!((&answer["success"], answer["message"].is_string()), (&json!(true), true));
+    fixture
+        .current()
+        .execute_batch("PRAGMA journal_mode = WAL; DELETE FROM tickets; CREATE TABLE extra(a);")
+        .unwrap();
+    let answer = fixture
+        .post("/reset", &json!({"timestamp": null, "seed": null}))
+        .await;
+    assert_eq!(
+        (&answer["success"], answer["message"].is_string()),
+        (&json!(true), true)
+    );
     assert_eq!(fixture.hooks.restarts.load(Ordering::Relaxed), 1);
     let diff = fixture.post("/diff/structured", &json!({})).await;
-    assert!(diff["diff"].as_object().unwrap().values().all(|table| table["total_changes"] == 0), "{diff}");
+    assert!(
+        diff["diff"]
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|table| table["total_changes"] == 0),
+        "{diff}"
+    );
     assert!(diff["diff"].get("extra").is_none());
     // The copy is writable although the seed is not.
-    assert_eq!(fixture.query("current", "DELETE FROM tickets", json!([]), false).await["rows_affected"], 3);
-    let (status, _) = fixture.send(Request::post("/reset").body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        fixture
+            .query("current", "DELETE FROM tickets", json!([]), false)
+            .await["rows_affected"],
+        3
+    );
+    let (status, _) = fixture
+        .send(Request::post("/reset").body(Body::empty()).unwrap())
+        .await;
     assert_eq!(status, StatusCode::OK);
 }
 
@@ -228,22 +442,61 @@ async fn reset_restores_the_seed_and_restarts_the_apps() {
 async fn the_structured_diff_sees_what_another_process_wrote() {
     let fixture = Fixture::new();
     fixture.current().execute_batch("UPDATE tickets SET status = 'closed' WHERE id = 2; INSERT INTO ticket_tags VALUES (2, 7);").unwrap();
-    let diff = fixture.post("/diff/structured", &json!({"ignore_config": {"tables": [], "fields": [], "table_fields": {}}})).await;
+    let diff = fixture
+        .post(
+            "/diff/structured",
+            &json!({"ignore_config": {"tables": [], "fields": [], "table_fields": {}}}),
+        )
+        .await;
     assert_eq!(diff["success"], true);
     assert_eq!(diff["diff"]["tickets"]["modified_rows"][0]["row_id"], 2);
-    assert_eq!(diff["diff"]["ticket_tags"]["added_rows"][0]["row_id"], json!([7, 2]));
-    let ignored = fixture.post("/diff/structured", &json!({"ignore_config": {"tables": ["ticket_tags"], "fields": ["status"]}})).await;
-    assert_eq!((&ignored["diff"]["tickets"]["total_changes"], ignored["diff"].get("ticket_tags")), (&json!(0), None));
-    let (status, body) = fixture.send(Request::post("/diff/structured").body(Body::empty()).unwrap()).await;
-    assert_eq!((status, serde_json::from_slice::<Value>(&body).unwrap()["success"].clone()), (StatusCode::OK, json!(true)));
+    assert_eq!(
+        diff["diff"]["ticket_tags"]["added_rows"][0]["row_id"],
+        json!([7, 2])
+    );
+    let ignored = fixture
+        .post(
+            "/diff/structured",
+            &json!({"ignore_config": {"tables": ["ticket_tags"], "fields": ["status"]}}),
+        )
+        .await;
+    assert_eq!(
+        (
+            &ignored["diff"]["tickets"]["total_changes"],
+            ignored["diff"].get("ticket_tags")
+        ),
+        (&json!(0), None)
+    );
+    let (status, body) = fixture
+        .send(
+            Request::post("/diff/structured")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(
+        (
+            status,
+            serde_json::from_slice::<Value>(&body).unwrap()["success"].clone()
+        ),
+        (StatusCode::OK, json!(true))
+    );
 }
 
 #[tokio::test]
 async fn files_stay_inside_their_folder() {
     let fixture = Fixture::new();
-    assert_eq!(fixture.post("/diff/fs", &json!({})).await["files"], json!([]));
-    let missing = fixture.post("/fs/file", &json!({"path": "/report.txt"})).await;
-    assert_eq!((&missing["success"], &missing["exists"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        fixture.post("/diff/fs", &json!({})).await["files"],
+        json!([])
+    );
+    let missing = fixture
+        .post("/fs/file", &json!({"path": "/report.txt"}))
+        .await;
+    assert_eq!(
+        (&missing["success"], &missing["exists"]),
+        (&json!(true), &json!(false))
+    );
 
     let files = fixture.folder.path().join("files");
     std::fs::create_dir_all(files.join("sub")).unwrap();
@@ -251,25 +504,78 @@ async fn files_stay_inside_their_folder() {
     std::fs::write(files.join("image.bin"), [0, 1, 2]).unwrap();
     std::os::unix::fs::symlink(fixture.folder.path().join("seed.db"), files.join("link")).unwrap();
     let listing = fixture.post("/diff/fs", &json!({})).await;
-    assert_eq!(listing["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect::<Vec<_>>(), [&json!("/image.bin"), &json!("/sub/report.txt")]);
-    assert_eq!((&listing["total_files"], &listing["total_size"]), (&json!(2), &json!(14)));
-    let report = fixture.post("/fs/file", &json!({"path": "/sub/report.txt", "max_content_size": 5})).await;
-    assert_eq!((&report["exists"], &report["size"], &report["content"]), (&json!(true), &json!(11), &json!("hello")));
-    for path in ["../seed.db", "/../seed.db", "/sub/../../seed.db", "/link", "/sub", ""] {
-        assert_eq!(fixture.post("/fs/file", &json!({"path": path})).await["exists"], false, "{path}");
+    assert_eq!(
+        listing["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| &file["path"])
+            .collect::<Vec<_>>(),
+        [&json!("/image.bin"), &json!("/sub/report.txt")]
+    );
+    assert_eq!(
+        (&listing["total_files"], &listing["total_size"]),
+        (&json!(2), &json!(14))
+    );
+    let report = fixture
+        .post(
+            "/fs/file",
+            &json!({"path": "/sub/report.txt", "max_content_size": 5}),
+        )
+        .await;
+    assert_eq!(
+        (&report["exists"], &report["size"], &report["content"]),
+        (&json!(true), &json!(11), &json!("hello"))
+    );
+    for path in [
+        "../seed.db",
+        "/../seed.db",
+        "/sub/../../seed.db",
+        "/link",
+        "/sub",
+        "",
+    ] {
+        assert_eq!(
+            fixture.post("/fs/file", &json!({"path": path})).await["exists"],
+            false,
+            "{path}"
+        );
     }
-    let (status, body) = fixture.send(Request::post("/fs/file/text").body(Body::from(r#"{"path": "sub/report.txt"}"#)).unwrap()).await;
-    assert_eq!((status, body.as_slice()), (StatusCode::OK, &b"hello world"[..]));
+    let (status, body) = fixture
+        .send(
+            Request::post("/fs/file/text")
+                .body(Body::from(r#"{"path": "sub/report.txt"}"#))
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(
+        (status, body.as_slice()),
+        (StatusCode::OK, &b"hello world"[..])
+    );
 }
 
 #[tokio::test]
 async fn what_there_is_not_is_said_so() {
     let fixture = Fixture::new();
-    for path in ["/resources/cdp/start", "/execute_verifier_function", "/fs/doc/metadata", "/fs/doc/structured"] {
-        assert_eq!(fixture.post(path, &json!({"path": "a"})).await["success"], false, "{path}");
+    for path in [
+        "/resources/cdp/start",
+        "/execute_verifier_function",
+        "/fs/doc/metadata",
+        "/fs/doc/structured",
+    ] {
+        assert_eq!(
+            fixture.post(path, &json!({"path": "a"})).await["success"],
+            false,
+            "{path}"
+        );
     }
-    assert_eq!(fixture.get("/resources/cdp/describe").await["success"], false);
-    let (status, _) = fixture.send(Request::get("/snapshot").body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        fixture.get("/resources/cdp/describe").await["success"],
+        false
+    );
+    let (status, _) = fixture
+        .send(Request::get("/snapshot").body(Body::empty()).unwrap())
+        .await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
@@ -277,8 +583,17 @@ async fn what_there_is_not_is_said_so() {
 async fn queries_run_beside_each_other_and_beside_a_writer() {
     let fixture = Fixture::new();
     let writer = fixture.current();
-    writer.execute_batch("BEGIN; UPDATE tickets SET status = 'x';").unwrap();
-    let queries = (0..20).map(|_| fixture.query("current", "SELECT count(*) FROM tickets WHERE status = 'open'", json!([]), true));
+    writer
+        .execute_batch("BEGIN; UPDATE tickets SET status = 'x';")
+        .unwrap();
+    let queries = (0..20).map(|_| {
+        fixture.query(
+            "current",
+            "SELECT count(*) FROM tickets WHERE status = 'open'",
+            json!([]),
+            true,
+        )
+    });
     for answer in futures::future::join_all(queries).await {
         assert_eq!(answer["rows"], json!([[2]]));
     }

@@ -56,7 +56,10 @@ fn tables_without_a_key_go_by_rowid_even_if_columns_hide_it() {
         "CREATE TABLE k(v TEXT); INSERT INTO k VALUES ('a'),('a'),('b'); CREATE TABLE h(rowid TEXT, v TEXT); INSERT INTO h VALUES ('r1','a'),('r2','b');",
         "UPDATE k SET v = 'c' WHERE rowid = 2; DELETE FROM h WHERE v = 'a';",
     );
-    assert_eq!((ids(&diff["k"].modified_rows), diff["k"].unchanged_count), (vec![json!(2)], 2));
+    assert_eq!(
+        (ids(&diff["k"].modified_rows), diff["k"].unchanged_count),
+        (vec![json!(2)], 2)
+    );
     assert_eq!(diff["h"].removed_rows.len(), 1);
     assert_eq!(diff["h"].removed_rows[0].data["rowid"], "r1");
 }
@@ -68,8 +71,22 @@ fn without_rowid_text_keys_with_collation_and_null_keys_pair_up() {
          CREATE TABLE n(k TEXT PRIMARY KEY, v INTEGER); INSERT INTO n VALUES (NULL,1),(NULL,2),('x',3);",
         "UPDATE w SET v = 10 WHERE k = 'a'; INSERT INTO w VALUES ('Z',9); UPDATE n SET v = 20 WHERE v = 2; DELETE FROM n WHERE v = 1;",
     );
-    assert_eq!((ids(&diff["w"].modified_rows), ids(&diff["w"].added_rows), diff["w"].unchanged_count), (vec![json!("A")], vec![json!("Z")], 3));
-    assert_eq!((ids(&diff["n"].modified_rows), ids(&diff["n"].removed_rows), diff["n"].unchanged_count), (vec![Value::Null], vec![Value::Null], 1));
+    assert_eq!(
+        (
+            ids(&diff["w"].modified_rows),
+            ids(&diff["w"].added_rows),
+            diff["w"].unchanged_count
+        ),
+        (vec![json!("A")], vec![json!("Z")], 3)
+    );
+    assert_eq!(
+        (
+            ids(&diff["n"].modified_rows),
+            ids(&diff["n"].removed_rows),
+            diff["n"].unchanged_count
+        ),
+        (vec![Value::Null], vec![Value::Null], 1)
+    );
 }
 
 #[test]
@@ -80,8 +97,17 @@ fn tables_and_columns_of_one_side_only_are_compared_with_nothing() {
     );
     assert_eq!(ids(&diff["gone"].removed_rows), [json!(1)]);
     assert_eq!(ids(&diff["new"].added_rows), [json!(5)]);
-    assert_eq!((ids(&diff["wide"].modified_rows), diff["wide"].unchanged_count), (vec![json!(2)], 1));
-    assert_eq!(diff["wide"].modified_rows[0].changes.as_ref().unwrap()["extra"], json!({"before": null, "after": "e"}));
+    assert_eq!(
+        (
+            ids(&diff["wide"].modified_rows),
+            diff["wide"].unchanged_count
+        ),
+        (vec![json!(2)], 1)
+    );
+    assert_eq!(
+        diff["wide"].modified_rows[0].changes.as_ref().unwrap()["extra"],
+        json!({"before": null, "after": "e"})
+    );
 }
 
 #[test]
@@ -90,7 +116,10 @@ fn a_table_rebuilt_under_another_key_is_replaced_or_paired_by_the_seed_key() {
         "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1,'x'),(2,'y');",
         "DROP TABLE t; CREATE TABLE t(id INTEGER, v TEXT); INSERT INTO t VALUES (2,'y'),(1,'x'),(1,'x');",
     );
-    assert_eq!((diff["t"].added_rows.len(), diff["t"].unchanged_count), (1, 2));
+    assert_eq!(
+        (diff["t"].added_rows.len(), diff["t"].unchanged_count),
+        (1, 2)
+    );
 }
 
 #[test]
@@ -99,7 +128,10 @@ fn values_are_compared_by_class() {
         "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 1),(2, '1'),(3, NULL),(4, X'00'),(5, 'a');",
         "UPDATE t SET v = 1.0 WHERE id = 1; UPDATE t SET v = 1 WHERE id = 2; UPDATE t SET v = '' WHERE id = 3; UPDATE t SET v = X'01' WHERE id = 4;",
     );
-    assert_eq!(ids(&diff["t"].modified_rows), [json!(2), json!(3), json!(4)]);
+    assert_eq!(
+        ids(&diff["t"].modified_rows),
+        [json!(2), json!(3), json!(4)]
+    );
     assert_eq!(diff["t"].modified_rows[2].data["v"], "AQ==");
 }
 
@@ -116,7 +148,10 @@ fn ignored_tables_and_fields_are_left_out() {
         let diff = structured(&before, &after, &ignore, LIMIT).unwrap();
         assert_eq!(diff.keys().collect::<Vec<_>>(), ["t"]);
         assert_eq!((diff["t"].unchanged_count, diff["t"].total_changes), (1, 1));
-        assert_eq!(Value::Object(diff["t"].modified_rows[0].data.clone()), json!({"rowid": 2, "id": 2, "a": "z"}));
+        assert_eq!(
+            Value::Object(diff["t"].modified_rows[0].data.clone()),
+            json!({"rowid": 2, "id": 2, "a": "z"})
+        );
     }
 }
 
@@ -141,22 +176,37 @@ fn odd_names_are_quoted() {
 
 #[test]
 fn more_changes_than_the_limit_are_an_error() {
-    let (before, after) = (database("CREATE TABLE t(id INTEGER PRIMARY KEY)"), database("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1),(2),(3)"));
-    assert!(matches!(structured(&before, &after, &Ignore::default(), 2), Err(DiffError::TooMany { limit: 2 })));
+    let (before, after) = (
+        database("CREATE TABLE t(id INTEGER PRIMARY KEY)"),
+        database("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1),(2),(3)"),
+    );
+    assert!(matches!(
+        structured(&before, &after, &Ignore::default(), 2),
+        Err(DiffError::TooMany { limit: 2 })
+    ));
 }
 
 /// What the model knows of a row: its key and its value.
 type Rows = BTreeMap<(i64, String), Option<i64>>;
 
 fn rows() -> impl Strategy<Value = Rows> {
-    let key = (-3_i64..4, prop::sample::select(vec!["", "a", "A", "b", "é", "~"]).prop_map(str::to_owned));
+    let key = (
+        -3_i64..4,
+        prop::sample::select(vec!["", "a", "A", "b", "é", "~"]).prop_map(str::to_owned),
+    );
     prop::collection::btree_map(key, prop::option::of(-2_i64..3), 0..12)
 }
 
 fn fill(connection: &Connection, kind: &str, rows: &Rows) {
-    connection.execute_batch(&format!("CREATE TABLE t(n INTEGER NOT NULL, s TEXT NOT NULL, v, {kind}")).unwrap();
+    connection
+        .execute_batch(&format!(
+            "CREATE TABLE t(n INTEGER NOT NULL, s TEXT NOT NULL, v, {kind}"
+        ))
+        .unwrap();
     for ((n, s), v) in rows {
-        connection.execute("INSERT INTO t VALUES (?, ?, ?)", (n, s, v)).unwrap();
+        connection
+            .execute("INSERT INTO t VALUES (?, ?, ?)", (n, s, v))
+            .unwrap();
     }
 }
 

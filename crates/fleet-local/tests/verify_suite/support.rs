@@ -13,7 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use fleet_api::native_verifier;
 use fleet_api::types::{ExecuteResponse, ExecuteVerifierBody};
 use fleet_local::manager::{InstanceManager, router};
-use fleet_local::seam::{DatabaseFiles, HookError, InstanceFiles, InstanceView, ManagerHooks, QuietWork};
+use fleet_local::seam::{
+    DatabaseFiles, HookError, InstanceFiles, InstanceView, ManagerHooks, QuietWork,
+};
 use fleet_local::verify::{PythonConfig, VerifierService, VerifyConfig};
 use futures::future::BoxFuture;
 use process_tree::Shim;
@@ -38,13 +40,19 @@ struct NoHooks;
 
 impl ManagerHooks for NoHooks {
     fn with_apps_stopped(&self, work: QuietWork) -> BoxFuture<'_, Result<(), HookError>> {
-        Box::pin(async move { tokio::task::spawn_blocking(work).await.unwrap().map_err(HookError::Work) })
+        Box::pin(async move {
+            tokio::task::spawn_blocking(work)
+                .await
+                .unwrap()
+                .map_err(HookError::Work)
+        })
     }
 }
 
 /// One instance.
 pub(crate) struct Instance {
     pub(crate) folder: TempDir,
+    names: [String; 2],
     files: InstanceFiles,
     root: String,
     running: AtomicBool,
@@ -60,20 +68,47 @@ impl Instance {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for file in ["seed.db", "current.db"] {
-            Connection::open(path(file)).unwrap().execute_batch(SEED).unwrap();
+            Connection::open(path(file))
+                .unwrap()
+                .execute_batch(SEED)
+                .unwrap();
         }
-        Connection::open(path("current.db")).unwrap().execute_batch(changes).unwrap();
-        let databases = BTreeMap::from([("current".to_owned(), DatabaseFiles { seed: path("seed.db"), current: path("current.db") })]);
-        let files = InstanceFiles { dir: folder.path().to_owned(), databases };
-        Arc::new(Self { folder, files, root, running: AtomicBool::new(true) })
+        Connection::open(path("current.db"))
+            .unwrap()
+            .execute_batch(changes)
+            .unwrap();
+        let databases = BTreeMap::from([(
+            "current".to_owned(),
+            DatabaseFiles {
+                seed: path("seed.db"),
+                current: path("current.db"),
+            },
+        )]);
+        let files = InstanceFiles {
+            dir: folder.path().to_owned(),
+            databases,
+        };
+        let names = ["a1b2c3d4", "helpdesk"].map(str::to_owned);
+        Arc::new(Self {
+            names,
+            folder,
+            files,
+            root,
+            running: AtomicBool::new(true),
+        })
     }
 
     /// The same, with its manager listening where the official SDK finds it.
     pub(crate) async fn served(changes: &str) -> Arc<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let instance = Self::with_root(changes, format!("http://{}/", listener.local_addr().unwrap()));
+        let instance = Self::with_root(
+            changes,
+            format!("http://{}/", listener.local_addr().unwrap()),
+        );
         let manager = InstanceManager::new(instance.files.clone(), Arc::new(NoHooks));
-        let app = Router::new().nest("/web/api/v1/env", router(manager.clone())).nest("/mail/api/v1/env", router(manager));
+        let app = Router::new()
+            .nest("/web/api/v1/env", router(manager.clone()))
+            .nest("/mail/api/v1/env", router(manager));
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         instance
     }
@@ -89,10 +124,10 @@ impl Instance {
 
 impl InstanceView for Instance {
     fn instance_id(&self) -> &str {
-        "a1b2c3d4"
+        &self.names[0]
     }
     fn env_key(&self) -> &str {
-        "helpdesk"
+        &self.names[1]
     }
     fn files(&self) -> &InstanceFiles {
         &self.files
@@ -121,7 +156,7 @@ pub(crate) fn config(data: &Path, python: PythonConfig) -> VerifyConfig {
     VerifyConfig {
         data_dir: data.to_owned(),
         python,
-        time_limit: Duration::from_secs(60),
+        time_limit: Duration::from_mins(1),
         memory_limit: None,
         shim: shim(),
         // Nothing listens there: verifiers must not need the control plane.
@@ -141,24 +176,49 @@ impl Service {
 
     pub(crate) fn with(change: impl FnOnce(&mut VerifyConfig)) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut config = config(data.path(), PythonConfig::Existing(PathBuf::from("/nonexistent/python")));
+        let mut config = config(
+            data.path(),
+            PythonConfig::Existing(PathBuf::from("/nonexistent/python")),
+        );
         change(&mut config);
-        Self { service: VerifierService::new(config).unwrap(), data }
+        Self {
+            service: VerifierService::new(config).unwrap(),
+            data,
+        }
     }
 
-    pub(crate) async fn run(&self, source: &str, kwargs: Value, instance: &Arc<Instance>) -> ExecuteResponse {
-        self.service.execute(request(source, kwargs), Some(Arc::<Instance>::clone(instance))).await.unwrap()
+    pub(crate) async fn run(
+        &self,
+        source: &str,
+        kwargs: Value,
+        instance: &Arc<Instance>,
+    ) -> ExecuteResponse {
+        self.service
+            .execute(
+                request(source, kwargs),
+                Some(Arc::<Instance>::clone(instance)),
+            )
+            .await
+            .unwrap()
     }
 
-    pub(crate) async fn native(&self, definition: &Value, kwargs: Value, instance: &Arc<Instance>) -> ExecuteResponse {
-        self.run(&native_verifier::render(definition), kwargs, instance).await
+    pub(crate) async fn native(
+        &self,
+        definition: &Value,
+        kwargs: Value,
+        instance: &Arc<Instance>,
+    ) -> ExecuteResponse {
+        self.run(&native_verifier::render(definition), kwargs, instance)
+            .await
     }
 }
 
 pub(crate) fn bundle(files: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file(*name, SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(content.as_bytes()).unwrap();
     }
     writer.finish().unwrap().into_inner()
@@ -170,13 +230,28 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// A request as the official client sends it: keyword arguments in the pickle only.
 pub(crate) fn request(source: &str, kwargs: Value) -> ExecuteVerifierBody {
-    request_with(&[("requirements.txt", "fleet-python"), ("verifier.py", source)], &json!([null, {"env": "a1b2c3d4"}]), kwargs)
+    request_with(
+        &[
+            ("requirements.txt", "fleet-python"),
+            ("verifier.py", source),
+        ],
+        &json!([null, {"env": "a1b2c3d4"}]),
+        kwargs,
+    )
 }
 
-pub(crate) fn request_with(files: &[(&str, &str)], args: &Value, kwargs: Value) -> ExecuteVerifierBody {
+pub(crate) fn request_with(
+    files: &[(&str, &str)],
+    args: &Value,
+    kwargs: Value,
+) -> ExecuteVerifierBody {
     let zip = bundle(files);
     let kwargs = if kwargs.is_null() { json!({}) } else { kwargs };
-    let pickled = serde_pickle::to_vec(&json!({"args": args, "kwargs": kwargs}), serde_pickle::SerOptions::new()).unwrap();
+    let pickled = serde_pickle::to_vec(
+        &json!({"args": args, "kwargs": kwargs}),
+        serde_pickle::SerOptions::new(),
+    )
+    .unwrap();
     ExecuteVerifierBody {
         key: Some("task-1".to_owned()),
         sha256: sha256(&zip),
@@ -188,15 +263,25 @@ pub(crate) fn request_with(files: &[(&str, &str)], args: &Value, kwargs: Value) 
 
 /// The error's kind and message; panics if there is a result.
 pub(crate) fn failure(response: &ExecuteResponse) -> (&str, &str) {
-    assert!(!response.success && response.result.is_none(), "{response:?}");
-    let error = response.error.as_ref().expect("a failed verification has an error");
+    assert!(
+        !response.success && response.result.is_none(),
+        "{response:?}"
+    );
+    let error = response
+        .error
+        .as_ref()
+        .expect("a failed verification has an error");
     (&error.kind, &error.message)
 }
 
 /// The score, to be compared with a number; panics if there is none.
 pub(crate) fn score(response: &ExecuteResponse) -> Value {
     assert!(response.success && response.error.is_none(), "{response:?}");
-    response.result.clone().filter(Value::is_number).expect("a number")
+    response
+        .result
+        .clone()
+        .filter(Value::is_number)
+        .expect("a number")
 }
 
 /// One of the blocks of stdout, read as graders read it.

@@ -247,7 +247,12 @@ mod tests {
     async fn two_failures_are_tolerated_and_three_silent_intervals_are_not() {
         let heartbeats = Heartbeats::start().unwrap();
         let failed = || Beat::Failed("503".into());
-        let (beats, sent) = scripted(vec![failed(), failed(), Beat::Alive, Beat::Gone("x".into())]);
+        let (beats, sent) = scripted(vec![
+            failed(),
+            failed(),
+            Beat::Alive,
+            Beat::Gone("x".into()),
+        ]);
         let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
         assert_eq!(within(kept.lost()).await, LeaseLost("x".into()));
         assert_eq!(sent.lock().unwrap().len(), 4);
@@ -272,7 +277,12 @@ mod tests {
         let after = sent.lock().unwrap().len();
         drop(kept);
         drop(heartbeats);
-        assert!(sent.lock().unwrap().iter().all(|at| *at < deadline + INTERVAL));
+        assert!(
+            sent.lock()
+                .unwrap()
+                .iter()
+                .all(|at| *at < deadline + INTERVAL)
+        );
         assert_eq!(sent.lock().unwrap().len(), after);
     }
 

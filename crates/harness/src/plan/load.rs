@@ -46,7 +46,11 @@ pub enum LoadError {
 const NAMED: usize = 5;
 
 fn list(keys: &[String]) -> String {
-    let named: Vec<String> = keys.iter().take(NAMED).map(|key| format!("`{key}`")).collect();
+    let named: Vec<String> = keys
+        .iter()
+        .take(NAMED)
+        .map(|key| format!("`{key}`"))
+        .collect();
     let rest = keys.len().saturating_sub(NAMED);
     let noun = if keys.len() == 1 { "task" } else { "tasks" };
     if rest > 0 {

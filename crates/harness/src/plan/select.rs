@@ -97,7 +97,10 @@ mod tests {
         assert_eq!(keys(&kept), keys(&again));
         assert!(kept.is_sorted_by(|a, b| a.key.as_str() < b.key.as_str()));
         let other = Some(Selection::Sample { count: 5, seed: 8 });
-        assert_ne!(keys(&kept), keys(&select(&spec(&[], &[], other), tasks(100))));
+        assert_ne!(
+            keys(&kept),
+            keys(&select(&spec(&[], &[], other), tasks(100)))
+        );
         // Written down when the sampler was made: a change here changes everybody's samples.
         insta::assert_snapshot!(keys(&kept).join(" "), @"t-015 t-017 t-061 t-071 t-073");
     }

@@ -97,7 +97,9 @@ mod tests {
         let names: Vec<String> = plan.trials.iter().map(|t| t.id.to_string()).collect();
         assert_eq!(
             names,
-            ["a[x]#1", "a[y]#1", "b[x]#1", "b[y]#1", "a[x]#2", "a[y]#2", "b[x]#2", "b[y]#2"]
+            [
+                "a[x]#1", "a[y]#1", "b[x]#1", "b[y]#1", "a[x]#2", "a[y]#2", "b[x]#2", "b[y]#2"
+            ]
         );
         assert_eq!(plan.tasks, 2);
     }

@@ -20,7 +20,9 @@ pub(crate) struct Admission {
 
 /// Room for one instance. Gone with the trial that holds it.
 #[derive(Debug)]
-pub(crate) struct EnvironmentPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct EnvironmentPermit(
+    #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
+);
 
 /// The first and the longest pause of a trial that waits for the team's quota.
 const QUOTA_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));

@@ -305,7 +305,10 @@ where
 
     fn fatal(&mut self, why: String) {
         let message = format!("the run cannot go on: {why}");
-        if self.stop.raise(StopLevel::Graceful, StopReason::Fatal { why }) {
+        if self
+            .stop
+            .raise(StopLevel::Graceful, StopReason::Fatal { why })
+        {
             self.tell(RunEvent::Stopping { message: &message });
         }
     }
@@ -342,4 +345,3 @@ impl From<Recorded> for Notice {
         Self::Recorded(recorded)
     }
 }
-

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_api::Client;
+use fleet_api::SecretString;
 use fleet_api::types::InstanceId;
 use futures::Stream;
 use futures::StreamExt as _;
-use fleet_api::SecretString;
 use process_tree::Shim;
 use run_record::{
     Entry, Event, Journal, JournalError, JournalStore as _, RunEnd, RunInfo, RunLayout, RunRecord,

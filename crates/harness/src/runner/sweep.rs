@@ -47,7 +47,10 @@ pub(crate) async fn sweep(client: &Client, run: &RunId, expects_strays: bool) ->
                 .filter(|instance| !instance.status.is_ended())
                 .collect::<Vec<_>>(),
             Err(error) => {
-                tracing::warn!(error = error.to_line(), "the run's instances could not be listed");
+                tracing::warn!(
+                    error = error.to_line(),
+                    "the run's instances could not be listed"
+                );
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }

@@ -3,7 +3,6 @@
 //! When this returns a report, every process of the agent is proven dead: a verifier never looks at a state that
 //! still changes.
 
-
 use process_tree::{LeaderStatus, ProcessTree, SpawnError, TreeExit};
 use run_record::{AgentOutcome, AgentReport, ErrorKind, Event, Failure, Phase};
 
@@ -42,8 +41,7 @@ pub(crate) async fn run(
     };
     let layout = context.layout.trial(trial);
     let files = AgentFiles::prepare(&layout, current, lease).map_err(could_not_prepare)?;
-    let command =
-        agent_env::command(context, current, lease, &files).map_err(could_not_prepare)?;
+    let command = agent_env::command(context, current, lease, &files).map_err(could_not_prepare)?;
     context.phase(trial, LivePhase::AgentRunning);
     let mut tree = match process_tree::spawn(&context.shim, command).await {
         Ok(tree) => tree,
@@ -69,11 +67,7 @@ pub(crate) async fn run(
 }
 
 /// Waits for the end of the tree, bringing it about if it must.
-async fn watch(
-    context: &TrialContext,
-    lease: &Lease,
-    tree: &mut ProcessTree,
-) -> (TreeExit, Ended) {
+async fn watch(context: &TrialContext, lease: &Lease, tree: &mut ProcessTree) -> (TreeExit, Ended) {
     let time_is_up = tokio::time::sleep(context.spec.agent.timeout);
     tokio::pin!(time_is_up);
     let mut ended = Ended::ByItself;
@@ -195,7 +189,11 @@ fn keep_transcript(result: &AgentResult, files: &AgentFiles) {
     if files.transcript.exists() {
         return;
     }
-    let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    let mut lines = String::new();
+    for message in messages {
+        lines.push_str(&message.to_string());
+        lines.push('\n');
+    }
     if let Err(error) = fs_err::write(&files.transcript, lines) {
         tracing::warn!(%error, "the transcript could not be kept");
     }
@@ -210,7 +208,10 @@ fn survivors(exit: &TreeExit) -> String {
     if named.is_empty() {
         "the death of the agent's processes could not be proven".to_owned()
     } else {
-        format!("processes of the agent could not be killed: {}", named.join(", "))
+        format!(
+            "processes of the agent could not be killed: {}",
+            named.join(", ")
+        )
     }
 }
 
@@ -261,4 +262,3 @@ fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
-

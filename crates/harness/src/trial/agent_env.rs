@@ -58,7 +58,9 @@ impl AgentFiles {
             stderr: layout.file("stderr.log"),
             folder,
         };
-        files.write(layout, current, lease).map_err(PrepareError::Files)?;
+        files
+            .write(layout, current, lease)
+            .map_err(PrepareError::Files)?;
         Ok(files)
     }
 
@@ -123,9 +125,8 @@ pub(crate) fn command(
 ) -> Result<TreeCommand, PrepareError> {
     let agent = &context.spec.agent;
     let value = |name: &str| placeholder(context, current, lease, files, name);
-    let render = |template: &crate::spec::Template| {
-        template.render(value).map_err(PrepareError::Template)
-    };
+    let render =
+        |template: &crate::spec::Template| template.render(value).map_err(PrepareError::Template);
     let mut words = agent.command.iter().map(render);
     let program = words
         .next()
@@ -139,7 +140,7 @@ pub(crate) fn command(
     command.args = words
         .map(|word| word.map(OsString::from))
         .collect::<Result<_, _>>()?;
-    command.env = environment(context, current, lease, files)?;
+    command.env = environment(context, current, lease, files);
     for (name, template) in &agent.env {
         set(&mut command.env, name, render(template)?.into());
     }
@@ -169,7 +170,7 @@ fn environment(
     current: Current<'_>,
     lease: &Lease,
     files: &AgentFiles,
-) -> Result<Vec<(OsString, OsString)>, PrepareError> {
+) -> Vec<(OsString, OsString)> {
     let agent = &context.spec.agent;
     let mut env: Vec<(OsString, OsString)> = agent
         .inherit_env
@@ -181,20 +182,30 @@ fn environment(
     let task = &current.plan.task;
     let matrix = |key: &str| {
         let mut values = current.plan.variant.values.iter();
-        values.find(|(name, _)| name == key).map(|(_, value)| value.clone())
+        values
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.clone())
     };
     let path = |path: &Path| path.as_os_str().to_owned();
     let mut put = |name: &str, value: OsString| set(&mut env, name, value);
     put("FLEET_TASK_KEY", task.key.as_str().into());
     put("FLEET_TASK_PROMPT", environment_safe(&task.prompt).into());
-    put("FLEET_INSTANCE_ID", lease.instance.instance_id.as_str().into());
+    put(
+        "FLEET_INSTANCE_ID",
+        lease.instance.instance_id.as_str().into(),
+    );
     put("FLEET_JOB_ID", context.run_id.as_str().into());
     put("FLEET_ENV_URL", urls.root.clone().into());
     put("FLEET_APP_URL", urls.app.clone().into());
     put("FLEET_APP_URLS", json!(urls.apps).to_string().into());
     put("FLEET_MANAGER_URL", urls.manager.into());
     put("FLEET_MCP_URL", urls.mcp.into());
-    put("FLEET_MAX_STEPS", matrix("max_steps").unwrap_or_else(|| MAX_STEPS.to_owned()).into());
+    put(
+        "FLEET_MAX_STEPS",
+        matrix("max_steps")
+            .unwrap_or_else(|| MAX_STEPS.to_owned())
+            .into(),
+    );
     put("FLEET_SESSION_LOG", path(&files.session_log));
     put("FLEET_VERBOSE", "false".into());
     put("FLEET_SCREEN_WIDTH", SCREEN.0.into());
@@ -214,7 +225,7 @@ fn environment(
         put("FLEET_API_KEY", context.api_key.expose_secret().into());
         put("FLEET_BASE_URL", context.client.base_url().into());
     }
-    Ok(env)
+    env
 }
 
 /// Longest single value of the environment that Linux takes, with room for the name (`MAX_ARG_STRLEN` is 128 KiB).
@@ -256,7 +267,11 @@ impl Urls {
         };
         Self {
             root: urls.root.clone(),
-            app: urls.app.first().cloned().unwrap_or_else(|| urls.root.clone()),
+            app: urls
+                .app
+                .first()
+                .cloned()
+                .unwrap_or_else(|| urls.root.clone()),
             apps: urls.app.clone(),
             manager: urls.manager.api.clone(),
             mcp: format!("{}mcp", urls.root),

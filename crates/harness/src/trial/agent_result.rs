@@ -67,7 +67,9 @@ fn read_file(path: &Path) -> Result<Option<AgentResult>, String> {
         Err(_) => return Ok(None),
     };
     if size > MAX_RESULT {
-        return Err(format!("the result file has {size} bytes, more than {MAX_RESULT}"));
+        return Err(format!(
+            "the result file has {size} bytes, more than {MAX_RESULT}"
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| format!("the result file: {error}"))?;
     parse(&bytes)
@@ -91,10 +93,12 @@ fn parse(bytes: &[u8]) -> Option<AgentResult> {
         Value::String(text) => Some(cut(text)),
         other => Some(cut(other.to_string())),
     });
-    result.fault = take(&mut fields, "error_kind", notes, |value| match value.as_str() {
-        Some("infrastructure") => Some(ClaimedFault::Infrastructure),
-        Some("agent") => Some(ClaimedFault::Agent),
-        _ => None,
+    result.fault = take(&mut fields, "error_kind", notes, |value| {
+        match value.as_str() {
+            Some("infrastructure") => Some(ClaimedFault::Infrastructure),
+            Some("agent") => Some(ClaimedFault::Agent),
+            _ => None,
+        }
     });
     result.steps = take(&mut fields, "steps_taken", notes, |value| value.as_u64());
     if let Some(mut usage) = take(&mut fields, "usage", notes, |value| match value {
@@ -105,7 +109,9 @@ fn parse(bytes: &[u8]) -> Option<AgentResult> {
             input_tokens: take(&mut usage, "input_tokens", notes, |value| value.as_u64()),
             output_tokens: take(&mut usage, "output_tokens", notes, |value| value.as_u64()),
             cost_usd: take(&mut usage, "cost_usd", notes, |value| {
-                value.as_f64().filter(|cost| cost.is_finite() && *cost >= 0.0)
+                value
+                    .as_f64()
+                    .filter(|cost| cost.is_finite() && *cost >= 0.0)
             }),
         };
     }
@@ -127,7 +133,9 @@ fn take<T>(
     let is_empty_text = value.as_str() == Some("");
     let read = read(value);
     if read.is_none() && !is_empty_text {
-        notes.push(format!("`{name}` in the agent's result has a value that cannot be used"));
+        notes.push(format!(
+            "`{name}` in the agent's result has a value that cannot be used"
+        ));
     }
     read
 }
@@ -155,11 +163,16 @@ mod tests {
     #[test]
     fn the_file_wins_over_the_last_line() {
         let result = collect(
-            Some(r#"{"final_answer":"42","completed":true,"steps_taken":7,"usage":{"input_tokens":5,"cost_usd":0.25}}"#),
+            Some(
+                r#"{"final_answer":"42","completed":true,"steps_taken":7,"usage":{"input_tokens":5,"cost_usd":0.25}}"#,
+            ),
             Some(r#"{"final_answer":"7"}"#),
         );
         assert_eq!(result.final_answer.as_deref(), Some("42"));
-        assert_eq!((result.steps, result.usage.input_tokens), (Some(7), Some(5)));
+        assert_eq!(
+            (result.steps, result.usage.input_tokens),
+            (Some(7), Some(5))
+        );
         assert_eq!(result.usage.cost_usd, Some(0.25));
         assert_eq!(result.outcome(0), AgentOutcome::Completed);
         assert!(result.notes.is_empty());
@@ -179,7 +192,9 @@ mod tests {
     #[test]
     fn one_wrong_field_does_not_take_the_others_along() {
         let result = collect(
-            Some(r#"{"completed":"yes","steps_taken":-1,"usage":{"cost_usd":-3,"output_tokens":9},"final_answer":"a","error_kind":"weather"}"#),
+            Some(
+                r#"{"completed":"yes","steps_taken":-1,"usage":{"cost_usd":-3,"output_tokens":9},"final_answer":"a","error_kind":"weather"}"#,
+            ),
             None,
         );
         assert_eq!(result.final_answer.as_deref(), Some("a"));

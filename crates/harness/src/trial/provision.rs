@@ -128,19 +128,14 @@ async fn create(
     }
 }
 
-fn request(
-    context: &TrialContext,
-    current: Current<'_>,
-    request_id: RequestId,
-) -> CreateInstance {
+fn request(context: &TrialContext, current: Current<'_>, request_id: RequestId) -> CreateInstance {
     let environment = &context.spec.environment;
     let mut request = CreateInstance::for_task(&current.plan.task)
         .request_id(types::RequestId::from(request_id.0))
         .run_id(context.service_run_id())
         .ttl(context.lease_time())
         .heartbeat_interval(environment.heartbeat)
-        .timeout(environment.ready_timeout)
-;
+        .timeout(environment.ready_timeout);
     if let Some(region) = &context.spec.fleet.region {
         request = request.region(region);
     }
@@ -174,4 +169,3 @@ fn classify(error: &fleet_api::Error) -> AttemptFailure {
         fatal: error.is_auth(),
     }
 }
-

@@ -47,8 +47,7 @@ pub(crate) async fn release(context: &TrialContext, current: Current<'_>, held: 
     let teardown = close_in_time(context, &instance).await;
     if teardown == TeardownOutcome::Unconfirmed {
         context.notify(Notice::Warning(format!(
-            "{trial}: instance {} could not be confirmed closed; it is looked for again at the end of the run",
-            instance
+            "{trial}: instance {instance} could not be confirmed closed; it is looked for again at the end of the run"
         )));
     } else {
         context.admission.instance_given_back();

@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use fleet_api::{ScoreError, VerifyArgs};
-use run_record::{
-    AgentOutcome, AgentReport, ErrorKind, Event, Failure, Phase, VerifierReport,
-};
+use run_record::{AgentOutcome, AgentReport, ErrorKind, Event, Failure, Phase, VerifierReport};
 
 use super::attempt::{Current, Scored, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
@@ -130,11 +128,11 @@ async fn verify_once(
     match response.score() {
         Ok(score) => Try::Scored(score, execution_id),
         // What is no score will be none the next time: the verifier is wrong, not unlucky.
-        Err(error @ (ScoreError::Invalid { .. }
+        Err(
+            error @ (ScoreError::Invalid { .. }
             | ScoreError::NotFinite { .. }
-            | ScoreError::OutOfRange { .. })) => {
-            Try::Refused(failure(ErrorKind::VerifierError, error.to_string()))
-        }
+            | ScoreError::OutOfRange { .. }),
+        ) => Try::Refused(failure(ErrorKind::VerifierError, error.to_string())),
         Err(error) => Try::Failed(failure(ErrorKind::VerifierError, error.to_string())),
     }
 }
@@ -159,10 +157,7 @@ fn keep_evidence(
     current: Current<'_>,
     response: &fleet_api::types::ExecuteResponse,
 ) {
-    let path = context
-        .layout
-        .trial(&current.plan.id)
-        .file("verifier.json");
+    let path = context.layout.trial(&current.plan.id).file("verifier.json");
     let text = serde_json::to_vec_pretty(response).expect("a decoded answer can be encoded");
     if let Err(error) = fs_err::write(path, text) {
         tracing::warn!(trial = %current.plan.id, %error, "the verifier's answer could not be kept");

@@ -108,7 +108,9 @@ fn cells(row: &Row<'_>) -> [String; CSV_COLUMNS.len()] {
         number(row.input_tokens),
         number(row.output_tokens),
         number(row.cost_usd),
-        number(row.started_at),
+        row.started_at
+            .map(|at| format!("{at:.3}"))
+            .unwrap_or_default(),
         number(row.queue_ms),
         number(row.provision_ms),
         number(row.agent_ms),

@@ -15,10 +15,10 @@ use tokio::sync::Mutex;
 
 use super::venv::{self, PythonConfig, VenvError};
 use super::worker::{Worker, WorkerError};
+use crate::error_chain;
 use crate::seam::InstanceView;
 use crate::verify::arguments::CallArguments;
 use crate::verify::bundle::Bundle;
-use crate::error_chain;
 use crate::verify::outcome::Outcome;
 
 /// After a failed start the next verifications fail at once for this long: fifty of them must not wait for fifty downloads that fail.
@@ -28,7 +28,14 @@ const START_PAUSE: Duration = Duration::from_secs(20);
 const ANSWER_MARGIN: Duration = Duration::from_secs(30);
 
 /// Variables that the worker gets from the server's environment: locale and certificates, nothing that could be a secret.
-const PASSED_ON: [&str; 6] = ["PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const PASSED_ON: [&str; 6] = [
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
 /// Python verifiers cannot run.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,13 +47,17 @@ pub struct PythonError {
 
 impl From<VenvError> for PythonError {
     fn from(error: VenvError) -> Self {
-        Self { reason: error_chain(&error) }
+        Self {
+            reason: error_chain(&error),
+        }
     }
 }
 
 impl From<WorkerError> for PythonError {
     fn from(error: WorkerError) -> Self {
-        Self { reason: error_chain(&error) }
+        Self {
+            reason: error_chain(&error),
+        }
     }
 }
 
@@ -96,7 +107,10 @@ struct Answer {
 
 impl PythonRuntime {
     pub(in crate::verify) fn new(config: RuntimeConfig) -> Self {
-        Self { config, state: Mutex::default() }
+        Self {
+            config,
+            state: Mutex::default(),
+        }
     }
 
     /// Makes sure that a worker runs.
@@ -119,11 +133,17 @@ impl PythonRuntime {
         match self.start().await {
             Ok(worker) => {
                 let worker = Arc::new(worker);
-                *state = State { worker: Some(Arc::clone(&worker)), failed: None };
+                *state = State {
+                    worker: Some(Arc::clone(&worker)),
+                    failed: None,
+                };
                 Ok(worker)
             }
             Err(error) => {
-                *state = State { worker: None, failed: Some((Instant::now(), error.clone())) };
+                *state = State {
+                    worker: None,
+                    failed: Some((Instant::now(), error.clone())),
+                };
                 Err(error)
             }
         }
@@ -131,9 +151,16 @@ impl PythonRuntime {
 
     async fn start(&self) -> Result<Worker, PythonError> {
         let python = venv::python(&self.config.python, &self.config.shim).await?;
-        let mut env: Vec<(String, String)> = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+        let mut env: Vec<(String, String)> = PASSED_ON
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+            .collect();
         // The SDK refuses to start without a key; a server without one takes any.
-        let api_key = self.config.api_key.as_ref().map_or("local", SecretString::expose_secret);
+        let api_key = self
+            .config
+            .api_key
+            .as_ref()
+            .map_or("local", SecretString::expose_secret);
         env.push(("FLEET_API_KEY".to_owned(), api_key.to_owned()));
         env.push(("FLEET_BASE_URL".to_owned(), self.config.base_url.clone()));
         // Spares a request and a TLS context in every child; the managers here take any token.
@@ -180,7 +207,12 @@ impl PythonRuntime {
 }
 
 fn request(job: &Job<'_>) -> Value {
-    let files: BTreeMap<&String, String> = job.bundle.files.iter().map(|(name, content)| (name, STANDARD.encode(content))).collect();
+    let files: BTreeMap<&String, String> = job
+        .bundle
+        .files
+        .iter()
+        .map(|(name, content)| (name, STANDARD.encode(content)))
+        .collect();
     json!({
         "source": job.bundle.source,
         "files": files,
@@ -200,11 +232,19 @@ fn request(job: &Job<'_>) -> Value {
 fn read(answer: Value) -> Outcome {
     let answer: Answer = match serde_json::from_value(answer) {
         Ok(answer) => answer,
-        Err(error) => return Outcome::failed("VerifierCrash", format!("the Python worker's answer cannot be read: {error}")),
+        Err(error) => {
+            return Outcome::failed(
+                "VerifierCrash",
+                format!("the Python worker's answer cannot be read: {error}"),
+            );
+        }
     };
     let outcome = match (answer.died, answer.error) {
         (Some(died), _) => Outcome::failed("VerifierCrash", died),
-        (None, Some(error)) => Outcome { result: Err(error), stdout: String::new() },
+        (None, Some(error)) => Outcome {
+            result: Err(error),
+            stdout: String::new(),
+        },
         (None, None) => Outcome::returned(answer.result, String::new()),
     };
     outcome.with_stdout(answer.stdout)

@@ -48,16 +48,32 @@ pub enum PythonConfig {
 impl PythonConfig {
     /// A managed environment made with `python3`.
     pub fn managed(cache_dir: impl Into<PathBuf>) -> Self {
-        Self::Managed { cache_dir: cache_dir.into(), base: "python3".into(), requirements: Vec::new() }
+        Self::Managed {
+            cache_dir: cache_dir.into(),
+            base: "python3".into(),
+            requirements: Vec::new(),
+        }
     }
 }
 
 impl Default for PythonConfig {
     /// A managed environment in the user's cache folder.
     fn default() -> Self {
-        let home = || std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|cache| cache.is_absolute());
-        Self::managed(cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("fleet-local").join("python"))
+        let home = || {
+            std::env::var_os("HOME")
+                .filter(|home| !home.is_empty())
+                .map(|home| PathBuf::from(home).join(".cache"))
+        };
+        let cache = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|cache| cache.is_absolute());
+        Self::managed(
+            cache
+                .or_else(home)
+                .unwrap_or_else(std::env::temp_dir)
+                .join("fleet-local")
+                .join("python"),
+        )
     }
 }
 
@@ -85,13 +101,17 @@ pub enum VenvError {
         found: String,
     },
     /// `python -m venv` failed.
-    #[error("a virtual environment could not be made; on Debian and Ubuntu the package python3-venv is needed: {output}")]
+    #[error(
+        "a virtual environment could not be made; on Debian and Ubuntu the package python3-venv is needed: {output}"
+    )]
     Venv {
         /// The last lines of its output.
         output: String,
     },
     /// pip failed.
-    #[error("fleet-python {SDK_VERSION} could not be installed from the package index; check the network and pip's settings, or configure the path of a Python that has it: {output}")]
+    #[error(
+        "fleet-python {SDK_VERSION} could not be installed from the package index; check the network and pip's settings, or configure the path of a Python that has it: {output}"
+    )]
     Install {
         /// The last lines of its output.
         output: String,
@@ -105,7 +125,11 @@ pub enum VenvError {
 pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf, VenvError> {
     let (cache_dir, base, requirements) = match config {
         PythonConfig::Existing(python) => return Ok(python.clone()),
-        PythonConfig::Managed { cache_dir, base, requirements } => (cache_dir, base, requirements),
+        PythonConfig::Managed {
+            cache_dir,
+            base,
+            requirements,
+        } => (cache_dir, base, requirements),
     };
     fs::create_dir_all(cache_dir).map_err(VenvError::Folder)?;
     let cache_dir = fs::canonicalize(cache_dir).map_err(VenvError::Folder)?;
@@ -124,13 +148,29 @@ pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(VenvError::Folder)?;
     }
-    step(base, &["-m".into(), "venv".into(), folder.clone().into()], &cache_dir, shim)
-        .await
-        .map_err(|output| VenvError::Venv { output })?;
-    let mut install: Vec<OsString> = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"].map(OsString::from).to_vec();
+    step(
+        base,
+        &["-m".into(), "venv".into(), folder.clone().into()],
+        &cache_dir,
+        shim,
+    )
+    .await
+    .map_err(|output| VenvError::Venv { output })?;
+    let mut install: Vec<OsString> = [
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+    ]
+    .map(OsString::from)
+    .to_vec();
     install.push(format!("fleet-python=={SDK_VERSION}").into());
     install.extend(requirements.iter().map(OsString::from));
-    step(&python, &install, &cache_dir, shim).await.map_err(|output| VenvError::Install { output })?;
+    step(&python, &install, &cache_dir, shim)
+        .await
+        .map_err(|output| VenvError::Install { output })?;
     fs::write(folder.join(STAMP), SDK_VERSION).map_err(VenvError::Folder)?;
     tracing::info!("the Python environment is ready");
     Ok(python)
@@ -139,14 +179,31 @@ pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf
 /// Version and real path of a Python.
 async fn inspect(base: &Path, folder: &Path, shim: &Shim) -> Result<(String, String), VenvError> {
     const PROGRAM: &str = "import os,sys;print('%d.%d' % sys.version_info[:2]);print(os.path.realpath(sys.executable))";
-    let no_python = |reason: String| VenvError::NoPython { python: base.to_owned(), reason };
-    let output = step(base, &["-I".into(), "-c".into(), PROGRAM.into()], folder, shim).await.map_err(no_python)?;
+    let no_python = |reason: String| VenvError::NoPython {
+        python: base.to_owned(),
+        reason,
+    };
+    let output = step(
+        base,
+        &["-I".into(), "-c".into(), PROGRAM.into()],
+        folder,
+        shim,
+    )
+    .await
+    .map_err(no_python)?;
     let mut lines = output.lines();
-    let (Some(version), Some(executable)) = (lines.next(), lines.next()) else { return Err(no_python("it answered nothing".to_owned())) };
-    let parts = version.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    let (Some(version), Some(executable)) = (lines.next(), lines.next()) else {
+        return Err(no_python("it answered nothing".to_owned()));
+    };
+    let parts = version
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match parts {
         Some(found) if found >= OLDEST => Ok((version.to_owned(), executable.to_owned())),
-        _ => Err(VenvError::TooOld { python: base.to_owned(), found: version.to_owned() }),
+        _ => Err(VenvError::TooOld {
+            python: base.to_owned(),
+            found: version.to_owned(),
+        }),
     }
 }
 
@@ -165,36 +222,61 @@ fn name(version: &str, executable: &str, requirements: &[String]) -> String {
 async fn lock(folder: &Path) -> io::Result<std::fs::File> {
     let path = folder.with_extension("lock");
     let locking = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::options().create(true).append(true).open(path)?;
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)?;
         file.lock()?;
         Ok(file)
     });
-    locking.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    locking
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Runs one program to its end. The error is what a person needs to see of its output.
-async fn step(program: &Path, arguments: &[OsString], folder: &Path, shim: &Shim) -> Result<String, String> {
+async fn step(
+    program: &Path,
+    arguments: &[OsString],
+    folder: &Path,
+    shim: &Shim,
+) -> Result<String, String> {
     let mut command = TreeCommand::new(program, folder);
     command.args = arguments.to_vec();
     // pip must find proxies, certificates, its index and its cache as it does in the user's shell.
     command.env = std::env::vars_os().collect();
     command.stdout = OutputSink::Memory { limit: OUTPUT };
     command.stderr = OutputSink::Memory { limit: OUTPUT };
-    let mut tree = process_tree::spawn(shim, command).await.map_err(|error| error_chain(&error))?;
+    let mut tree = process_tree::spawn(shim, command)
+        .await
+        .map_err(|error| error_chain(&error))?;
     let Ok(exit) = tokio::time::timeout(STEP_TIME, tree.wait()).await else {
         tree.kill();
         tree.wait().await;
         return Err(format!("it did not end within {} s", STEP_TIME.as_secs()));
     };
-    let text = |bytes: &Option<Vec<u8>>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).trim().to_owned();
+    let text = |bytes: &Option<Vec<u8>>| {
+        String::from_utf8_lossy(bytes.as_deref().unwrap_or_default())
+            .trim()
+            .to_owned()
+    };
     let (stdout, stderr) = (text(&exit.stdout.memory), text(&exit.stderr.memory));
     match exit.status {
         LeaderStatus::Exited(0) => Ok(stdout),
         status => {
             let output = if stderr.is_empty() { stdout } else { stderr };
-            let mut last: Vec<&str> = output.lines().rev().filter(|line| !line.trim().is_empty()).take(6).collect();
+            let mut last: Vec<&str> = output
+                .lines()
+                .rev()
+                .filter(|line| !line.trim().is_empty())
+                .take(6)
+                .collect();
             last.reverse();
-            Err(if last.is_empty() { format!("{status:?}") } else { last.join(" | ") })
+            Err(if last.is_empty() {
+                format!("{status:?}")
+            } else {
+                last.join(" | ")
+            })
         }
     }
 }

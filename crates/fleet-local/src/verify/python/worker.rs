@@ -74,25 +74,47 @@ impl Drop for Worker {
 
 impl Worker {
     /// Starts the process and waits until it takes work. `env` is its complete environment but for the places of its own files.
-    pub(super) async fn start(python: &Path, env: &[(String, String)], shim: &Shim) -> Result<Self, WorkerError> {
+    pub(super) async fn start(
+        python: &Path,
+        env: &[(String, String)],
+        shim: &Shim,
+    ) -> Result<Self, WorkerError> {
         // In the system's temporary folder whatever the data folder is: a socket's path has room for about a hundred bytes.
-        let folder = tempfile::Builder::new().prefix("fleet-local-").tempdir().map_err(WorkerError::Prepare)?;
-        let (script, control) = (folder.path().join("worker.py"), folder.path().join("control"));
+        let folder = tempfile::Builder::new()
+            .prefix("fleet-local-")
+            .tempdir()
+            .map_err(WorkerError::Prepare)?;
+        let (script, control) = (
+            folder.path().join("worker.py"),
+            folder.path().join("control"),
+        );
         let (socket, scratch) = (folder.path().join("work"), folder.path().join("scratch"));
-        fs::create_dir(&scratch).and_then(|()| fs::write(&script, SCRIPT)).map_err(WorkerError::Prepare)?;
+        fs::create_dir(&scratch)
+            .and_then(|()| fs::write(&script, SCRIPT))
+            .map_err(WorkerError::Prepare)?;
         let listener = UnixListener::bind(&control).map_err(WorkerError::Prepare)?;
 
         let mut command = TreeCommand::new(python, folder.path());
         // Isolated: neither the user's site folder nor PYTHON… variables nor the working directory change what is imported.
-        command.args = vec!["-I".into(), script.into(), control.into(), socket.clone().into()];
-        command.env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        command.args = vec![
+            "-I".into(),
+            script.into(),
+            control.into(),
+            socket.clone().into(),
+        ];
+        command.env = env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         for name in ["HOME", "TMPDIR"] {
             command.env.push((name.into(), scratch.clone().into()));
         }
         command.stdout = OutputSink::Memory { limit: OUTPUT };
         command.stderr = OutputSink::Memory { limit: OUTPUT };
         command.grace = GRACE;
-        let mut tree = process_tree::spawn(shim, command).await.map_err(WorkerError::Spawn)?;
+        let mut tree = process_tree::spawn(shim, command)
+            .await
+            .map_err(WorkerError::Spawn)?;
 
         // Dropping the losing arm loses nothing: a connection not accepted belongs to a process that has ended, and `wait` may be called again.
         let (control, ready) = tokio::select! {
@@ -104,10 +126,19 @@ impl Worker {
                 Err(_) => return Err(WorkerError::Slow),
             },
         };
-        tracing::debug!(pid = tree.pid(), python = ready.python, fleet = ready.fleet, "the Python worker is ready");
+        tracing::debug!(
+            pid = tree.pid(),
+            python = ready.python,
+            fleet = ready.fleet,
+            "the Python worker is ready"
+        );
         let (ended, stop) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(watch(tree, control, folder, ended.clone(), stop.clone()));
-        Ok(Self { socket, ended, stop })
+        Ok(Self {
+            socket,
+            ended,
+            stop,
+        })
     }
 
     /// Whether the process has ended.
@@ -131,10 +162,13 @@ impl Worker {
 
     /// Runs one verification. Dropping the future ends the child.
     pub(super) async fn run(&self, request: &Value) -> Result<Value, WorkerError> {
-        let mut stream = UnixStream::connect(&self.socket).await.map_err(WorkerError::Unreachable)?;
+        let mut stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(WorkerError::Unreachable)?;
         let exchange = async {
             let body = serde_json::to_vec(request)?;
-            let length = u32::try_from(body.len()).map_err(|_| io::Error::other("the request is too large"))?;
+            let length = u32::try_from(body.len())
+                .map_err(|_| io::Error::other("the request is too large"))?;
             stream.write_all(&length.to_be_bytes()).await?;
             stream.write_all(&body).await?;
             let length = stream.read_u32().await?;
@@ -167,11 +201,19 @@ async fn ended_early(mut tree: ProcessTree) -> WorkerError {
         tree.kill();
         tree.wait().await
     };
-    WorkerError::EndedEarly { output: last_words(&exit) }
+    WorkerError::EndedEarly {
+        output: last_words(&exit),
+    }
 }
 
 /// Holds the process, its control connection and its folder until either end wants an end.
-async fn watch(mut tree: ProcessTree, control: BufReader<UnixStream>, folder: TempDir, ended: CancellationToken, stop: CancellationToken) {
+async fn watch(
+    mut tree: ProcessTree,
+    control: BufReader<UnixStream>,
+    folder: TempDir,
+    ended: CancellationToken,
+    stop: CancellationToken,
+) {
     // Dropping `wait` loses nothing: it may be called again. A cancelled token stays cancelled.
     let exit = tokio::select! {
         exit = tree.wait() => Some(exit),
@@ -185,14 +227,27 @@ async fn watch(mut tree: ProcessTree, control: BufReader<UnixStream>, folder: Te
         tree.wait().await;
     }
     if let Err(error) = folder.close() {
-        tracing::warn!(error = error_chain(&error), "the Python worker's folder could not be removed");
+        tracing::warn!(
+            error = error_chain(&error),
+            "the Python worker's folder could not be removed"
+        );
     }
     ended.cancel();
 }
 
 fn last_words(exit: &TreeExit) -> String {
-    let text = String::from_utf8_lossy(exit.stderr.memory.as_deref().unwrap_or_default()).into_owned();
-    let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(4).collect();
+    let text =
+        String::from_utf8_lossy(exit.stderr.memory.as_deref().unwrap_or_default()).into_owned();
+    let mut lines: Vec<&str> = text
+        .lines()
+        .rev()
+        .filter(|line| !line.trim().is_empty())
+        .take(4)
+        .collect();
     lines.reverse();
-    if lines.is_empty() { format!("{:?}", exit.status) } else { lines.join(" | ") }
+    if lines.is_empty() {
+        format!("{:?}", exit.status)
+    } else {
+        lines.join(" | ")
+    }
 }

@@ -33,12 +33,16 @@ pub(super) enum Check {
 
 impl AnswerCondition {
     pub(super) fn parse(value: &Value) -> Result<Self, String> {
-        let object = value.as_object().ok_or("an answer condition is an object")?;
+        let object = value
+            .as_object()
+            .ok_or("an answer condition is an object")?;
         let weight = match object.get("weight") {
             None => 1.0,
             Some(weight) => super::spec::weight(weight)?,
         };
-        let mut others = object.iter().filter(|(key, _)| !["weight", "tolerance"].contains(&key.as_str()));
+        let mut others = object
+            .iter()
+            .filter(|(key, _)| !["weight", "tolerance"].contains(&key.as_str()));
         let (Some((key, operand)), None) = (others.next(), others.next()) else {
             return Err("an answer condition has exactly one of equals, contains, number, regex, json_schema".to_owned());
         };
@@ -53,18 +57,26 @@ impl AnswerCondition {
                 let wanted = number.as_f64().ok_or("\"number\" is out of range")?;
                 let tolerance = match tolerance {
                     None => DEFAULT_TOLERANCE,
-                    Some(tolerance) => tolerance.as_f64().filter(|t| *t >= 0.0).ok_or("\"tolerance\" takes a number not below 0")?,
+                    Some(tolerance) => tolerance
+                        .as_f64()
+                        .filter(|t| *t >= 0.0)
+                        .ok_or("\"tolerance\" takes a number not below 0")?,
                 };
                 Check::Number { wanted, tolerance }
             }
             ("regex", Value::String(pattern)) => Check::Regex(Box::new(regex(pattern)?)),
             ("json_schema", schema) => {
-                let validator = jsonschema::validator_for(schema).map_err(|error| format!("not a JSON schema: {error}"))?;
+                let validator = jsonschema::validator_for(schema)
+                    .map_err(|error| format!("not a JSON schema: {error}"))?;
                 Check::Schema(Box::new(validator))
             }
             ("contains" | "regex", _) => return Err(format!("{key:?} takes text")),
             ("number", _) => return Err("\"number\" takes a number".to_owned()),
-            _ => return Err(format!("unknown answer condition {key:?}; known are equals, contains, number, regex, json_schema")),
+            _ => {
+                return Err(format!(
+                    "unknown answer condition {key:?}; known are equals, contains, number, regex, json_schema"
+                ));
+            }
         };
         Ok(Self { check, weight })
     }
@@ -75,10 +87,14 @@ impl AnswerCondition {
         let said = text::of_value(answer);
         match &self.check {
             Check::Equals(Value::String(wanted)) => said.trim() == wanted.trim(),
-            Check::Equals(Value::Number(wanted)) => wanted.as_f64().is_some_and(|wanted| only_number(&said) == Some(wanted)),
+            Check::Equals(Value::Number(wanted)) => wanted
+                .as_f64()
+                .is_some_and(|wanted| only_number(&said) == Some(wanted)),
             Check::Equals(wanted) => as_json(answer).as_ref() == Some(wanted),
             Check::Contains(wanted) => text::normalized_contains(wanted, &said),
-            Check::Number { wanted, tolerance } => text::numbers(&said).iter().any(|number| (number - wanted).abs() <= *tolerance),
+            Check::Number { wanted, tolerance } => text::numbers(&said)
+                .iter()
+                .any(|number| (number - wanted).abs() <= *tolerance),
             Check::Regex(regex) => regex.is_match(&said),
             Check::Schema(schema) => as_json(answer).is_some_and(|json| schema.is_valid(&json)),
         }
@@ -118,22 +134,59 @@ mod tests {
     #[test]
     fn every_condition_says_yes_and_no() {
         let table = [
-            (json!({"equals": "42"}), json!(" 42\n"), json!("the answer is 42")),
+            (
+                json!({"equals": "42"}),
+                json!(" 42\n"),
+                json!("the answer is 42"),
+            ),
             (json!({"equals": 42}), json!("42.0"), json!("43")),
             (json!({"equals": 1200}), json!("1,200"), json!("x")),
             (json!({"equals": [1, 2]}), json!("[1, 2]"), json!("[2, 1]")),
-            (json!({"contains": "ada lovelace"}), json!("It was Ada-Lovelace."), json!("It was Ada.")),
-            (json!({"number": 12.5, "tolerance": 0.01}), json!("about 12.505 hours"), json!("12.52")),
-            (json!({"number": 3}), json!("there are 3."), json!("there are 13")),
-            (json!({"regex": "(?i)^yes"}), json!("Yes, it is"), json!("no, yes")),
-            (json!({"json_schema": {"type": "array", "minItems": 2}}), json!("[1,2]"), json!("[1]")),
-            (json!({"json_schema": {"type": "object"}}), json!({"a": 1}), json!("not json")),
+            (
+                json!({"contains": "ada lovelace"}),
+                json!("It was Ada-Lovelace."),
+                json!("It was Ada."),
+            ),
+            (
+                json!({"number": 12.5, "tolerance": 0.01}),
+                json!("about 12.505 hours"),
+                json!("12.52"),
+            ),
+            (
+                json!({"number": 3}),
+                json!("there are 3."),
+                json!("there are 13"),
+            ),
+            (
+                json!({"regex": "(?i)^yes"}),
+                json!("Yes, it is"),
+                json!("no, yes"),
+            ),
+            (
+                json!({"json_schema": {"type": "array", "minItems": 2}}),
+                json!("[1,2]"),
+                json!("[1]"),
+            ),
+            (
+                json!({"json_schema": {"type": "object"}}),
+                json!({"a": 1}),
+                json!("not json"),
+            ),
         ];
         for (condition, yes, no) in table {
             let parsed = AnswerCondition::parse(&condition).unwrap();
-            assert!(parsed.holds(Some(&yes)), "{condition} should hold for {yes}");
-            assert!(!parsed.holds(Some(&no)), "{condition} should not hold for {no}");
-            assert!(!parsed.holds(None), "{condition} should not hold without an answer");
+            assert!(
+                parsed.holds(Some(&yes)),
+                "{condition} should hold for {yes}"
+            );
+            assert!(
+                !parsed.holds(Some(&no)),
+                "{condition} should not hold for {no}"
+            );
+            assert!(
+                !parsed.holds(None),
+                "{condition} should not hold without an answer"
+            );
         }
     }
 

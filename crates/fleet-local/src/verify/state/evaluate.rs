@@ -48,7 +48,12 @@ pub enum EvaluateError {
 ///
 /// # Errors
 /// See [`EvaluateError`].
-pub fn evaluate(spec: &StateSpec, seed: &Connection, current: &Connection, final_answer: Option<&Value>) -> Result<Evaluation, EvaluateError> {
+pub fn evaluate(
+    spec: &StateSpec,
+    seed: &Connection,
+    current: &Connection,
+    final_answer: Option<&Value>,
+) -> Result<Evaluation, EvaluateError> {
     check_names(spec, seed, current)?;
     let mut report = Report::default();
     let attempts = collect(spec, seed, current, &mut report).map_err(EvaluateError::Diff)?;
@@ -61,12 +66,20 @@ pub fn evaluate(spec: &StateSpec, seed: &Connection, current: &Connection, final
         total += expectation.weight;
         if dealt[index].len() == expectation.count {
             reached += expectation.weight;
-            let rows: Vec<&str> = dealt[index].iter().take(3).map(|row| attempts[*row].name.as_str()).collect();
+            let rows: Vec<&str> = dealt[index]
+                .iter()
+                .take(3)
+                .map(|row| attempts[*row].name.as_str())
+                .collect();
             report.passed(format!("{}: {}", title(expectation), rows.join(", ")));
         } else {
             let found = format!("{} of {} found", dealt[index].len(), expectation.count);
             let why = std::mem::take(&mut wrong[index]);
-            let why = if why.is_empty() { found } else { format!("{found}; {}", cut(&why.join("; "), 600)) };
+            let why = if why.is_empty() {
+                found
+            } else {
+                format!("{found}; {}", cut(&why.join("; "), 600))
+            };
             report.failed(format!("{}: {why}", title(expectation)));
         }
     }
@@ -76,8 +89,14 @@ pub fn evaluate(spec: &StateSpec, seed: &Connection, current: &Connection, final
             reached += condition.weight;
             report.passed(format!("the final answer should {}", condition.check));
         } else {
-            let said = final_answer.map_or_else(|| "there is none".to_owned(), |answer| format!("it is {}", cut(&answer.to_string(), 200)));
-            report.failed(format!("the final answer should {}, but {said}", condition.check));
+            let said = final_answer.map_or_else(
+                || "there is none".to_owned(),
+                |answer| format!("it is {}", cut(&answer.to_string(), 200)),
+            );
+            report.failed(format!(
+                "the final answer should {}, but {said}",
+                condition.check
+            ));
         }
     }
     let all = reached >= total;
@@ -86,7 +105,10 @@ pub fn evaluate(spec: &StateSpec, seed: &Connection, current: &Connection, final
         (0, true, _) => 1.0,
         (0, false, true) => reached / total,
     };
-    Ok(Evaluation { score, stdout: report.render() })
+    Ok(Evaluation {
+        score,
+        stdout: report.render(),
+    })
 }
 
 /// A changed row that some expectation speaks of.
@@ -101,15 +123,25 @@ struct Attempt {
     lacks: Vec<String>,
 }
 
-fn collect(spec: &StateSpec, seed: &Connection, current: &Connection, report: &mut Report) -> Result<Vec<Attempt>, DiffError> {
-    let room = spec.expect.iter().map(|expectation| expectation.count).fold(SPARE_ROWS, usize::saturating_add);
+fn collect(
+    spec: &StateSpec,
+    seed: &Connection,
+    current: &Connection,
+    report: &mut Report,
+) -> Result<Vec<Attempt>, DiffError> {
+    let room = spec
+        .expect
+        .iter()
+        .map(|expectation| expectation.count)
+        .fold(SPARE_ROWS, usize::saturating_add);
     let mut attempts = Vec::new();
     walk(seed, current, &spec.ignore, &mut |table, difference| {
         match attempt(spec, table, &difference) {
             // Whatever is beyond the room cannot find a place any more.
             Ok(attempt) if attempts.len() < room => attempts.push(attempt),
             Ok(attempt) => report.unexpected(|| attempt.description),
-            Err(why) => report.unexpected(|| format!("unexpected change: {}{why}", describe(table, &difference))),
+            Err(why) => report
+                .unexpected(|| format!("unexpected change: {}{why}", describe(table, &difference))),
         }
         Ok(())
     })?;
@@ -119,13 +151,23 @@ fn collect(spec: &StateSpec, seed: &Connection, current: &Connection, report: &m
 /// The error is a remark for the report, empty where there is nothing to add.
 fn attempt(spec: &StateSpec, table: &Table, difference: &Difference) -> Result<Attempt, String> {
     let mut forbidden = None;
-    let mut found = Attempt { name: name(table, shown(difference)), description: String::new(), allowed: Vec::new(), met: Vec::new(), lacks: Vec::new() };
+    let mut found = Attempt {
+        name: name(table, shown(difference)),
+        description: String::new(),
+        allowed: Vec::new(),
+        met: Vec::new(),
+        lacks: Vec::new(),
+    };
     for (index, expectation) in spec.expect.iter().enumerate() {
         if expectation.table != table.name || !expectation.selects(difference) {
             continue;
         }
         if let Difference::Modified { changed, .. } = difference {
-            let others: Vec<&str> = changed.iter().map(String::as_str).filter(|field| !expectation.fields.contains_key(*field)).collect();
+            let others: Vec<&str> = changed
+                .iter()
+                .map(String::as_str)
+                .filter(|field| !expectation.fields.contains_key(*field))
+                .collect();
             if !others.is_empty() {
                 forbidden = Some(format!(" ({} may not change)", others.join(", ")));
                 continue;
@@ -141,14 +183,19 @@ fn attempt(spec: &StateSpec, table: &Table, difference: &Difference) -> Result<A
     if found.allowed.is_empty() {
         return Err(forbidden.unwrap_or_default());
     }
-    found.description = format!("more changes than expected: {}", describe(table, difference));
+    found.description = format!(
+        "more changes than expected: {}",
+        describe(table, difference)
+    );
     Ok(found)
 }
 
 /// The row as it is, or was if it is gone.
 fn shown(difference: &Difference) -> &Row {
     match difference {
-        Difference::Added(row) | Difference::Removed(row) | Difference::Modified { after: row, .. } => row,
+        Difference::Added(row)
+        | Difference::Removed(row)
+        | Difference::Modified { after: row, .. } => row,
     }
 }
 
@@ -159,13 +206,24 @@ impl Expectation {
             Difference::Removed(row) => (Change::Delete, row),
             Difference::Modified { before, .. } => (Change::Update, before),
         };
-        change == self.change && self.select.iter().all(|(field, matcher)| matcher.matches(row.get(field).unwrap_or(&Cell::Null)))
+        change == self.change
+            && self
+                .select
+                .iter()
+                .all(|(field, matcher)| matcher.matches(row.get(field).unwrap_or(&Cell::Null)))
     }
 
     /// What keeps the row from meeting the conditions; empty if nothing does.
     fn lacks(&self, row: &Row) -> String {
-        let unmet = self.fields.iter().filter(|(field, matcher)| !matcher.matches(row.get(field).unwrap_or(&Cell::Null)));
-        let texts: Vec<String> = unmet.map(|(field, matcher)| format!("{field} should {matcher} but is {}", value(row, field))).collect();
+        let unmet = self
+            .fields
+            .iter()
+            .filter(|(field, matcher)| !matcher.matches(row.get(field).unwrap_or(&Cell::Null)));
+        let texts: Vec<String> = unmet
+            .map(|(field, matcher)| {
+                format!("{field} should {matcher} but is {}", value(row, field))
+            })
+            .collect();
         texts.join(", ")
     }
 }
@@ -182,7 +240,13 @@ fn deal(spec: &StateSpec, attempts: &[Attempt]) -> Vec<Vec<usize>> {
 }
 
 /// Recursion ends because every level marks another expectation as seen.
-fn place(row: usize, spec: &StateSpec, attempts: &[Attempt], dealt: &mut [Vec<usize>], seen: &mut [bool]) -> bool {
+fn place(
+    row: usize,
+    spec: &StateSpec,
+    attempts: &[Attempt],
+    dealt: &mut [Vec<usize>],
+    seen: &mut [bool],
+) -> bool {
     for &index in &attempts[row].met {
         if std::mem::replace(&mut seen[index], true) {
             continue;
@@ -202,16 +266,26 @@ fn place(row: usize, spec: &StateSpec, attempts: &[Attempt], dealt: &mut [Vec<us
 }
 
 /// Sorts the rows that found no place: a failed attempt at an expectation that still lacks rows, or one change too many.
-fn attempts_by_expectation(spec: &StateSpec, attempts: &[Attempt], dealt: &[Vec<usize>], report: &mut Report) -> Vec<Vec<String>> {
+fn attempts_by_expectation(
+    spec: &StateSpec,
+    attempts: &[Attempt],
+    dealt: &[Vec<usize>],
+    report: &mut Report,
+) -> Vec<Vec<String>> {
     let mut placed = vec![false; attempts.len()];
     for row in dealt.iter().flatten() {
         placed[*row] = true;
     }
     let mut wrong: Vec<Vec<String>> = vec![Vec::new(); spec.expect.len()];
     for (attempt, _) in attempts.iter().zip(&placed).filter(|(_, placed)| !**placed) {
-        let open = attempt.allowed.iter().zip(&attempt.lacks).find(|(index, lacks)| {
-            !lacks.is_empty() && dealt[**index].len() + wrong[**index].len() < spec.expect[**index].count
-        });
+        let open = attempt
+            .allowed
+            .iter()
+            .zip(&attempt.lacks)
+            .find(|(index, lacks)| {
+                !lacks.is_empty()
+                    && dealt[**index].len() + wrong[**index].len() < spec.expect[**index].count
+            });
         match open {
             Some((index, lacks)) => wrong[*index].push(format!("{}: {lacks}", attempt.name)),
             None => report.unexpected(|| attempt.description.clone()),
@@ -221,11 +295,18 @@ fn attempts_by_expectation(spec: &StateSpec, attempts: &[Attempt], dealt: &[Vec<
 }
 
 fn title(expectation: &Expectation) -> String {
-    let conditions = |conditions: &std::collections::BTreeMap<String, super::matcher::Matcher>| -> Vec<String> {
-        conditions.iter().map(|(field, matcher)| format!("{field} {}", matcher.brief())).collect()
-    };
+    let conditions =
+        |conditions: &std::collections::BTreeMap<String, super::matcher::Matcher>| -> Vec<String> {
+            conditions
+                .iter()
+                .map(|(field, matcher)| format!("{field} {}", matcher.brief()))
+                .collect()
+        };
     let mut text = format!("{} in {}", expectation.change.as_str(), expectation.table);
-    for (word, list) in [("where", conditions(&expectation.select)), ("with", conditions(&expectation.fields))] {
+    for (word, list) in [
+        ("where", conditions(&expectation.select)),
+        ("with", conditions(&expectation.fields)),
+    ] {
         if !list.is_empty() {
             text = format!("{text} {word} {}", list.join(", "));
         }
@@ -234,18 +315,33 @@ fn title(expectation: &Expectation) -> String {
 }
 
 /// A name that is in neither database is a mistake of the definition; taken for a condition that fails, it would be a zero for every agent.
-fn check_names(spec: &StateSpec, seed: &Connection, current: &Connection) -> Result<(), EvaluateError> {
+fn check_names(
+    spec: &StateSpec,
+    seed: &Connection,
+    current: &Connection,
+) -> Result<(), EvaluateError> {
     let mut tables: Vec<TableShape> = shapes(seed).map_err(EvaluateError::Read)?;
     tables.extend(shapes(current).map_err(EvaluateError::Read)?);
     for (index, expectation) in spec.expect.iter().enumerate() {
-        let wrong = |what: String| Err(EvaluateError::Spec(SpecError { at: format!("expect[{index}]"), what }));
-        let sides: Vec<&TableShape> = tables.iter().filter(|table| table.name == expectation.table).collect();
+        let wrong = |what: String| {
+            Err(EvaluateError::Spec(SpecError {
+                at: format!("expect[{index}]"),
+                what,
+            }))
+        };
+        let sides: Vec<&TableShape> = tables
+            .iter()
+            .filter(|table| table.name == expectation.table)
+            .collect();
         if sides.is_empty() {
             return wrong(format!("there is no table {:?}", expectation.table));
         }
         for field in expectation.select.keys().chain(expectation.fields.keys()) {
             if !sides.iter().any(|side| side.columns.contains(field)) {
-                return wrong(format!("table {:?} has no field {field:?}", expectation.table));
+                return wrong(format!(
+                    "table {:?} has no field {field:?}",
+                    expectation.table
+                ));
             }
         }
     }

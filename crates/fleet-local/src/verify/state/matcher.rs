@@ -27,7 +27,9 @@ impl Matcher {
     /// Reads a scalar, or an object with exactly one of the known keys.
     pub(super) fn parse(value: &Value) -> Result<Self, String> {
         let object = match value {
-            Value::Array(_) => return Err("a list is not a condition; use {\"one_of\": […]}".to_owned()),
+            Value::Array(_) => {
+                return Err("a list is not a condition; use {\"one_of\": […]}".to_owned());
+            }
             Value::Object(object) => object,
             scalar => return Ok(Self::Equals(scalar.clone())),
         };
@@ -37,14 +39,24 @@ impl Matcher {
         };
         match (key.as_str(), operand) {
             ("contains", Value::String(text)) => Ok(Self::Contains(text.clone())),
-            ("regex", Value::String(pattern)) => regex(pattern).map(|regex| Self::Regex(Box::new(regex))),
-            ("one_of", Value::Array(values)) if !values.is_empty() && values.iter().all(is_scalar) => Ok(Self::OneOf(values.clone())),
+            ("regex", Value::String(pattern)) => {
+                regex(pattern).map(|regex| Self::Regex(Box::new(regex)))
+            }
+            ("one_of", Value::Array(values))
+                if !values.is_empty() && values.iter().all(is_scalar) =>
+            {
+                Ok(Self::OneOf(values.clone()))
+            }
             ("any", Value::Bool(true)) => Ok(Self::Any),
             ("null", Value::Bool(true)) => Ok(Self::Null),
             ("contains" | "regex", _) => Err(format!("{key:?} takes text")),
-            ("one_of", _) => Err("\"one_of\" takes a list of scalars with at least one in it".to_owned()),
+            ("one_of", _) => {
+                Err("\"one_of\" takes a list of scalars with at least one in it".to_owned())
+            }
             ("any" | "null", _) => Err(format!("{key:?} takes true")),
-            _ => Err(format!("unknown condition {key:?}; known are contains, regex, one_of, any, null")),
+            _ => Err(format!(
+                "unknown condition {key:?}; known are contains, regex, one_of, any, null"
+            )),
         }
     }
 
@@ -56,7 +68,9 @@ impl Matcher {
             Self::OneOf(values) => values.iter().any(|value| equals(value, cell)),
             // NULL is no text: it contains nothing, not even the empty text.
             Self::Contains(_) | Self::Regex(_) if cell.is_null() => false,
-            Self::Contains(target) => text::normalized_contains(target, &text::of_value(&cell.to_json())),
+            Self::Contains(target) => {
+                text::normalized_contains(target, &text::of_value(&cell.to_json()))
+            }
             Self::Regex(regex) => regex.is_match(&text::of_value(&cell.to_json())),
         }
     }
@@ -90,7 +104,9 @@ impl std::fmt::Display for Matcher {
 
 /// Compiles a pattern with a bound on its size, as definitions come from outside.
 pub(super) fn regex(pattern: &str) -> Result<Regex, String> {
-    regex::RegexBuilder::new(pattern).build().map_err(|error| format!("not a regular expression: {error}"))
+    regex::RegexBuilder::new(pattern)
+        .build()
+        .map_err(|error| format!("not a regular expression: {error}"))
 }
 
 fn is_scalar(value: &Value) -> bool {
@@ -132,17 +148,35 @@ mod tests {
             (json!(2.5), Cell::Real(2.5), Cell::Null),
             (json!(true), Cell::Integer(1), Cell::Integer(0)),
             (json!(null), Cell::Null, text("")),
-            (json!({"contains": "Re-fund"}), text("your REFUND is on its way"), text("return")),
+            (
+                json!({"contains": "Re-fund"}),
+                text("your REFUND is on its way"),
+                text("return"),
+            ),
             (json!({"contains": ""}), text("anything"), Cell::Null),
-            (json!({"contains": "12"}), Cell::Integer(4123), Cell::Integer(13)),
+            (
+                json!({"contains": "12"}),
+                Cell::Integer(4123),
+                Cell::Integer(13),
+            ),
             (json!({"regex": "^A.*z$"}), text("A to z"), text("a to z")),
             (json!({"one_of": ["a", 1, null]}), Cell::Null, text("b")),
-            (json!({"one_of": ["a", 1, null]}), Cell::Integer(1), Cell::Integer(2)),
+            (
+                json!({"one_of": ["a", 1, null]}),
+                Cell::Integer(1),
+                Cell::Integer(2),
+            ),
             (json!({"null": true}), Cell::Null, Cell::Integer(0)),
         ];
         for (condition, yes, no) in table {
-            assert!(matches(&condition, &yes), "{condition} should match {yes:?}");
-            assert!(!matches(&condition, &no), "{condition} should not match {no:?}");
+            assert!(
+                matches(&condition, &yes),
+                "{condition} should match {yes:?}"
+            );
+            assert!(
+                !matches(&condition, &no),
+                "{condition} should not match {no:?}"
+            );
         }
         assert!(matches(&json!({"any": true}), &Cell::Null));
     }

@@ -44,13 +44,24 @@ impl Report {
         if self.unexpected == 0 {
             self.passed("no unexpected changes");
         }
-        format!("{}{}", block("ERROR_ACCUMULATOR", &self.errors), block("SUCCESS_ACCUMULATOR", &self.successes))
+        format!(
+            "{}{}",
+            block("ERROR_ACCUMULATOR", &self.errors),
+            block("SUCCESS_ACCUMULATOR", &self.successes)
+        )
     }
 }
 
 fn block(name: &str, items: &[String]) -> String {
-    let items: Vec<String> = items.iter().map(|item| Value::from(item.as_str()).to_string()).collect();
-    let list = if items.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", items.join(",\n")) };
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| Value::from(item.as_str()).to_string())
+        .collect();
+    let list = if items.is_empty() {
+        "[]".to_owned()
+    } else {
+        format!("[\n{}\n]", items.join(",\n"))
+    };
     format!(">>> {name} >>>\n{list}\n<<< {name} <<<\n")
 }
 
@@ -64,15 +75,32 @@ pub(super) fn describe(table: &Table, difference: &Difference) -> String {
     match difference {
         Difference::Added(row) => format!("{} was inserted: {}", name(table, row), fields(row)),
         Difference::Removed(row) => format!("{} was deleted: {}", name(table, row), fields(row)),
-        Difference::Modified { before, after, changed } => {
-            let changes: Vec<String> = changed.iter().map(|field| format!("{field}: {} → {}", value(before, field), value(after, field))).collect();
+        Difference::Modified {
+            before,
+            after,
+            changed,
+        } => {
+            let changes: Vec<String> = changed
+                .iter()
+                .map(|field| {
+                    format!(
+                        "{field}: {} → {}",
+                        value(before, field),
+                        value(after, field)
+                    )
+                })
+                .collect();
             format!("{} was updated: {}", name(table, after), changes.join(", "))
         }
     }
 }
 
 fn fields(row: &Row) -> String {
-    let fields: Vec<String> = row.fields().filter(|(_, cell)| !cell.is_null()).map(|(field, cell)| format!("{field}={}", short(cell))).collect();
+    let fields: Vec<String> = row
+        .fields()
+        .filter(|(_, cell)| !cell.is_null())
+        .map(|(field, cell)| format!("{field}={}", short(cell)))
+        .collect();
     cut(&fields.join(", "), VALUE_LENGTH * 3)
 }
 

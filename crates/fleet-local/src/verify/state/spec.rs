@@ -114,36 +114,62 @@ impl StateSpec {
     /// # Errors
     /// Unknown keys, wrong types, expressions that do not compile, expectations that contradict themselves.
     pub fn parse(definition: &Value) -> Result<Self, SpecError> {
-        let wrong = |at: &str, what: String| SpecError { at: at.to_owned(), what };
-        let raw: RawSpec = serde_json::from_value(definition.clone()).map_err(|error| wrong("the top", error.to_string()))?;
+        let wrong = |at: &str, what: String| SpecError {
+            at: at.to_owned(),
+            what,
+        };
+        let raw: RawSpec = serde_json::from_value(definition.clone())
+            .map_err(|error| wrong("the top", error.to_string()))?;
         if raw.kind != "state" {
-            return Err(wrong("kind", format!("expected \"state\", found {:?}", raw.kind)));
+            return Err(wrong(
+                "kind",
+                format!("expected \"state\", found {:?}", raw.kind),
+            ));
         }
         let ignore = raw.ignore.unwrap_or_default();
-        let ignore = Ignore { tables: ignore.tables, fields: ignore.fields, table_fields: ignore.table_fields };
+        let ignore = Ignore {
+            tables: ignore.tables,
+            fields: ignore.fields,
+            table_fields: ignore.table_fields,
+        };
         let mut expect = Vec::new();
         for (index, value) in raw.expect.into_iter().enumerate() {
-            let expectation = Expectation::parse(value, &ignore).map_err(|what| wrong(&format!("expect[{index}]"), what))?;
+            let expectation = Expectation::parse(value, &ignore)
+                .map_err(|what| wrong(&format!("expect[{index}]"), what))?;
             expect.push(expectation);
         }
         let mut answer = Vec::new();
         for (index, value) in raw.answer.iter().enumerate() {
-            answer.push(AnswerCondition::parse(value).map_err(|what| wrong(&format!("answer[{index}]"), what))?);
+            answer.push(
+                AnswerCondition::parse(value)
+                    .map_err(|what| wrong(&format!("answer[{index}]"), what))?,
+            );
         }
-        Ok(Self { expect, ignore, answer, partial: raw.partial })
+        Ok(Self {
+            expect,
+            ignore,
+            answer,
+            partial: raw.partial,
+        })
     }
 }
 
 impl Expectation {
     fn parse(value: Value, ignore: &Ignore) -> Result<Self, String> {
-        let raw: RawExpectation = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let raw: RawExpectation =
+            serde_json::from_value(value).map_err(|error| error.to_string())?;
         if ignore.tables.contains(&raw.table) {
-            return Err(format!("table {:?} is ignored, so no change in it can be seen", raw.table));
+            return Err(format!(
+                "table {:?} is ignored, so no change in it can be seen",
+                raw.table
+            ));
         }
         let mut select = conditions(&raw.key, "key")?;
         for (field, matcher) in conditions(&raw.conditions, "where")? {
             if select.insert(field.clone(), matcher).is_some() {
-                return Err(format!("field {field:?} stands in \"key\" and in \"where\""));
+                return Err(format!(
+                    "field {field:?} stands in \"key\" and in \"where\""
+                ));
             }
         }
         let fields = conditions(&raw.fields, "fields")?;
@@ -152,14 +178,26 @@ impl Expectation {
         }
         let count = raw.count.unwrap_or(1);
         if count == 0 {
-            return Err("\"count\" is at least 1; what is not expected need not be named".to_owned());
+            return Err(
+                "\"count\" is at least 1; what is not expected need not be named".to_owned(),
+            );
         }
         let weight = raw.weight.as_ref().map_or(Ok(1.0), weight)?;
-        Ok(Self { table: raw.table, change: raw.change, select, fields, count, weight })
+        Ok(Self {
+            table: raw.table,
+            change: raw.change,
+            select,
+            fields,
+            count,
+            weight,
+        })
     }
 }
 
-fn conditions(fields: &Map<String, Value>, place: &str) -> Result<BTreeMap<String, Matcher>, String> {
+fn conditions(
+    fields: &Map<String, Value>,
+    place: &str,
+) -> Result<BTreeMap<String, Matcher>, String> {
     let parse = |(field, value): (&String, &Value)| match Matcher::parse(value) {
         Ok(matcher) => Ok((field.clone(), matcher)),
         Err(what) => Err(format!("{place}.{field}: {what}")),
@@ -168,7 +206,10 @@ fn conditions(fields: &Map<String, Value>, place: &str) -> Result<BTreeMap<Strin
 }
 
 pub(super) fn weight(value: &Value) -> Result<f64, String> {
-    value.as_f64().filter(|weight| weight.is_finite() && *weight > 0.0).ok_or_else(|| "\"weight\" takes a number above 0".to_owned())
+    value
+        .as_f64()
+        .filter(|weight| weight.is_finite() && *weight > 0.0)
+        .ok_or_else(|| "\"weight\" takes a number above 0".to_owned())
 }
 
 #[cfg(test)]
@@ -188,32 +229,62 @@ mod tests {
             "answer": [{"equals": "42", "weight": 1}, {"number": 12.5, "tolerance": 0.01}],
             "partial": false}))
         .unwrap();
-        assert_eq!((spec.expect.len(), spec.answer.len(), spec.partial), (3, 2, false));
+        assert_eq!(
+            (spec.expect.len(), spec.answer.len(), spec.partial),
+            (3, 2, false)
+        );
     }
 
     #[test]
     fn every_malformed_definition_names_its_place() {
         let expectation = |extra: Value| {
-            let mut base = json!({"table": "t", "change": "update", "key": {"id": 1}, "fields": {"a": 1}});
-            base.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            let mut base =
+                json!({"table": "t", "change": "update", "key": {"id": 1}, "fields": {"a": 1}});
+            base.as_object_mut()
+                .unwrap()
+                .extend(extra.as_object().unwrap().clone());
             json!({"kind": "state", "expect": [base]})
         };
         let table = [
             (json!({"kind": "state"}), "the top"),
             (json!({"kind": "states", "expect": []}), "kind"),
-            (json!({"kind": "state", "expect": [], "ignored": {}}), "the top"),
-            (json!({"kind": "state", "expect": [], "ignore": {"table": []}}), "the top"),
-            (json!({"kind": "state", "expect": [], "partial": "yes"}), "the top"),
-            (json!({"kind": "state", "expect": [{"table": "t", "change": "upsert"}]}), "expect[0]"),
-            (json!({"kind": "state", "expect": [{"table": "t", "change": "update", "key": {"id": 1}}]}), "expect[0]"),
-            (json!({"kind": "state", "expect": [{"table": "t", "change": "delete"}], "ignore": {"tables": ["t"]}}), "expect[0]"),
-            (json!({"kind": "state", "expect": [], "answer": [{"equals": 1}, {"nope": 1}]}), "answer[1]"),
+            (
+                json!({"kind": "state", "expect": [], "ignored": {}}),
+                "the top",
+            ),
+            (
+                json!({"kind": "state", "expect": [], "ignore": {"table": []}}),
+                "the top",
+            ),
+            (
+                json!({"kind": "state", "expect": [], "partial": "yes"}),
+                "the top",
+            ),
+            (
+                json!({"kind": "state", "expect": [{"table": "t", "change": "upsert"}]}),
+                "expect[0]",
+            ),
+            (
+                json!({"kind": "state", "expect": [{"table": "t", "change": "update", "key": {"id": 1}}]}),
+                "expect[0]",
+            ),
+            (
+                json!({"kind": "state", "expect": [{"table": "t", "change": "delete"}], "ignore": {"tables": ["t"]}}),
+                "expect[0]",
+            ),
+            (
+                json!({"kind": "state", "expect": [], "answer": [{"equals": 1}, {"nope": 1}]}),
+                "answer[1]",
+            ),
             (expectation(json!({"field": {}})), "expect[0]"),
             (expectation(json!({"count": 0})), "expect[0]"),
             (expectation(json!({"count": -1})), "expect[0]"),
             (expectation(json!({"weight": -1})), "expect[0]"),
             (expectation(json!({"where": {"id": 2}})), "expect[0]"),
-            (expectation(json!({"fields": {"a": {"matches": 1}}})), "expect[0]"),
+            (
+                expectation(json!({"fields": {"a": {"matches": 1}}})),
+                "expect[0]",
+            ),
         ];
         for (definition, at) in table {
             let error = StateSpec::parse(&definition).expect_err(&definition.to_string());
