@@ -86,6 +86,11 @@ impl Pulse {
 impl Heartbeats {
     /// Starts the thread. Must be called on the main runtime, whose life it watches.
     pub(crate) fn start() -> std::io::Result<Self> {
+        Self::with_pulse(PULSE)
+    }
+
+    /// As [`Heartbeats::start`], with a pulse that is much shorter than the intervals of a test.
+    fn with_pulse(every: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -103,7 +108,7 @@ impl Heartbeats {
             async move {
                 loop {
                     pulse.beat();
-                    tokio::time::sleep(PULSE).await;
+                    tokio::time::sleep(every).await;
                 }
             }
         });
@@ -210,7 +215,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    const INTERVAL: Duration = Duration::from_millis(60);
+    const INTERVAL: Duration = Duration::from_millis(200);
 
     fn scripted(script: Vec<Beat>) -> (Beats, Arc<Mutex<Vec<Instant>>>) {
         let sent = Arc::new(Mutex::new(Vec::new()));
@@ -236,7 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gone_instance_is_a_message_not_a_log_line() {
-        let heartbeats = Heartbeats::start().unwrap();
+        let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
         let (beats, _) = scripted(vec![Beat::Alive, Beat::Gone("stopped".into())]);
         let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
         assert_eq!(within(kept.lost()).await, LeaseLost("stopped".into()));
@@ -245,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_failures_are_tolerated_and_three_silent_intervals_are_not() {
-        let heartbeats = Heartbeats::start().unwrap();
+        let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
         let failed = || Beat::Failed("503".into());
         let (beats, sent) = scripted(vec![
             failed(),
@@ -268,7 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_switch_opens_at_the_deadline_and_when_the_lease_is_dropped() {
-        let heartbeats = Heartbeats::start().unwrap();
+        let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
         let (beats, sent) = scripted(vec![]);
         let deadline = Instant::now() + INTERVAL * 2;
         let kept = heartbeats.keep_alive("i".into(), INTERVAL, deadline, Arc::clone(&beats));
@@ -293,19 +298,18 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let heartbeats = Heartbeats::start().unwrap();
+            let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
             let (beats, sent) = scripted(vec![]);
-            let interval = Duration::from_millis(300);
-            let kept = heartbeats.keep_alive("i".into(), interval, far(), beats);
+            let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
             // Blocks the only thread of the main runtime, as a bug would.
-            let until = Instant::now() + interval * 6;
+            let until = Instant::now() + INTERVAL * 6;
             while Instant::now() < until {
                 std::hint::spin_loop();
             }
             let LeaseLost(why) = kept.is_lost().expect("the thread of its own saw it");
             assert!(why.contains("stalled"), "{why}");
             let last = *sent.lock().unwrap().last().unwrap();
-            assert!(Instant::now().duration_since(last) > interval * 2);
+            assert!(Instant::now().duration_since(last) > INTERVAL * 2);
         });
     }
 }

@@ -302,26 +302,3 @@ async fn output_can_be_followed_while_the_command_runs() {
     tree.kill();
     within(tree.wait()).await;
 }
-
-/// Not a check: prints what a spawn costs. `cargo test -p process-tree --test trees -- --ignored
-/// --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn the_cost_of_a_spawn() {
-    for level in levels().await {
-        let case = Case::new("exit", &["0"], level);
-        let mut times = Vec::new();
-        for _ in 0..200 {
-            let begun = std::time::Instant::now();
-            let mut tree = case.spawn().await;
-            let started = begun.elapsed();
-            within(tree.wait()).await;
-            times.push((started, begun.elapsed()));
-        }
-        times.sort();
-        eprintln!(
-            "level {level}: (to start, to proven end) median {:?}, worst {:?}",
-            times[100], times[199]
-        );
-    }
-}

@@ -119,7 +119,6 @@ fn hash(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{env, fs, path::PathBuf};
 
     use super::*;
     use crate::fixture;
@@ -179,28 +178,5 @@ mod tests {
     fn a_large_run_makes_a_page_of_bearable_size() {
         let page = render(&fixture::sample(10_000, 1, &["default"]));
         assert!(page.len() < 3_000_000, "{} bytes", page.len());
-    }
-
-    /// Writes pages to look at into the folder named by `REPORT_SAMPLES`.
-    #[test]
-    #[ignore = "for people: REPORT_SAMPLES=DIR cargo test -p report write_samples -- --ignored"]
-    fn write_samples() {
-        let folder =
-            PathBuf::from(env::var_os("REPORT_SAMPLES").expect("REPORT_SAMPLES names a folder"));
-        let samples = [
-            ("single", fixture::sample(60, 1, &["default"])),
-            (
-                "matrix",
-                fixture::sample(24, 3, &["model=small", "model=large"]),
-            ),
-            ("large", fixture::sample(10_000, 1, &["default"])),
-            ("huge", fixture::sample(100_000, 1, &["default"])),
-            ("nasty", fixture::nasty()),
-        ];
-        for (name, record) in samples {
-            let page = html(&record, &Summary::of(&record));
-            assert!(page.len() < 5_000_000, "{name}: {} bytes", page.len());
-            fs::write(folder.join(name).with_extension("html"), page).unwrap();
-        }
     }
 }
