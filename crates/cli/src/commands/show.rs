@@ -50,7 +50,7 @@ fn show_run(found: &FoundRun, as_json: bool, printer: Printer) -> Outcome {
 }
 
 fn describe(trial: &TrialRecord) -> String {
-    let score = trial.score.map(report::text::score).unwrap_or_default();
+    let score = trial.score.map(|score| format!("{score:.2}")).unwrap_or_default();
     let time = trial
         .times()
         .total_ms()

@@ -99,7 +99,7 @@ impl Watcher {
         }
         let total = view.record.trials.len();
         let width = total.to_string().len();
-        let score = trial.score.map(text::score).unwrap_or_default();
+        let score = trial.score.map(|score| format!("{score:.2}")).unwrap_or_default();
         let time = trial
             .times()
             .total_ms()

@@ -345,3 +345,7 @@ impl From<Recorded> for Notice {
         Self::Recorded(recorded)
     }
 }
+
+#[cfg(test)]
+#[path = "dispatcher_tests.rs"]
+mod tests;
