@@ -67,7 +67,7 @@ pub fn list(instance: &Path) -> Listing {
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     let mut cut = false;
-    while let Some(folder) = folders.pop() {
+    'folders: while let Some(folder) = folders.pop() {
         // A folder that went away meanwhile, or was never there, has no files.
         let Ok(entries) = fs_err::read_dir(&folder) else {
             continue;
@@ -79,16 +79,17 @@ pub fn list(instance: &Path) -> Listing {
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
-                cut |= files.len() == LISTED;
-                if !cut && let Some(file) = describe(&root, &entry.path()) {
-                    files.push(file);
+                if files.len() == LISTED {
+                    cut = true;
+                    break 'folders;
                 }
+                files.extend(describe(&root, &entry.path()));
             }
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let message = if cut {
-        format!("only the first {LISTED} files are listed")
+        format!("there are more than {LISTED} files; only that many are listed")
     } else {
         "files listed".to_owned()
     };

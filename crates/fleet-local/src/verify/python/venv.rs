@@ -220,7 +220,8 @@ fn name(version: &str, executable: &str, requirements: &[String]) -> String {
 
 /// Waits for the only right to make this environment; given back when the file is closed, by a crash too.
 async fn lock(folder: &Path) -> io::Result<std::fs::File> {
-    let path = folder.with_extension("lock");
+    let mut path = folder.as_os_str().to_owned();
+    path.push(".lock");
     let locking = tokio::task::spawn_blocking(move || {
         let file = std::fs::File::options()
             .create(true)
