@@ -53,6 +53,8 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Run a spec
     Run(RunArgs),
+    /// Go on with an interrupted run: give back what it left, then run only what has no score
+    Resume(ResumeArgs),
     /// Check a spec and everything it names, and list every problem
     Check(SpecArgs),
     /// List the runs on this machine
@@ -116,6 +118,14 @@ pub(crate) struct RunArgs {
     /// Print the plan and stop; the service is only read
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// A run id, a unique prefix of one, a path, or `latest`
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
 }
 
 #[derive(Debug, Args)]

@@ -10,8 +10,8 @@ use crate::failure::{Failure, chain};
 pub(crate) struct FoundRun {
     pub(crate) layout: RunLayout,
     pub(crate) record: RunRecord,
-    /// Bytes of a torn last line that were left out.
-    pub(crate) torn: u64,
+    /// What the record was folded from.
+    pub(crate) replay: Replay,
 }
 
 /// The folders of runs below `dir`, oldest first by name; ids begin with a name, so the time in them decides.
@@ -77,7 +77,7 @@ fn locate(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
 /// Reads the run in a folder.
 pub(crate) fn read(folder: &Path) -> Result<FoundRun, Failure> {
     let layout = RunLayout::at(folder);
-    let Replay { entries, torn, .. } = read_journal(&layout.journal()).map_err(|error| {
+    let replay = read_journal(&layout.journal()).map_err(|error| {
         let failure = Failure::usage(chain(&error));
         match error {
             ReplayError::Corrupt { .. } => failure.hint("what stands before that line is still good; restore the file from a copy if there is one"),
@@ -85,7 +85,7 @@ pub(crate) fn read(folder: &Path) -> Result<FoundRun, Failure> {
             ReplayError::Io { .. } => failure,
         }
     })?;
-    let record = RunRecord::fold(&entries)
+    let record = RunRecord::fold(&replay.entries)
         .map_err(|error| Failure::usage(chain(&error)))?
         .ok_or_else(|| {
             let journal = layout.journal();
@@ -97,7 +97,7 @@ pub(crate) fn read(folder: &Path) -> Result<FoundRun, Failure> {
     Ok(FoundRun {
         layout,
         record,
-        torn,
+        replay,
     })
 }
 

@@ -2,12 +2,14 @@
 //!
 //! The folders stand in the order in which things happen: [`spec`] reads and checks what the user wrote, [`plan`]
 //! turns tasks and variants into trials, [`runner`] starts them as room allows, `trial` takes one from its create
-//! to its release, `lease` keeps its instance alive, and `recorder` makes every step durable before the next.
+//! to its release, `lease` keeps its instance alive, `recorder` makes every step durable before the next,
+//! and [`recovery`] takes up a run whose harness ended before it.
 //! This crate speaks to the service over HTTP only and never prints.
 
 mod lease;
 pub mod plan;
 mod recorder;
+pub mod recovery;
 pub mod runner;
 pub mod spec;
 mod trial;

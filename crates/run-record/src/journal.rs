@@ -53,6 +53,12 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
+    /// It is not what was read: another process wrote to it in between.
+    #[error("the journal `{}` changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process has it.
     #[error("another harness is working on this run (`{}` is locked)", path.display())]
     Locked {
@@ -141,6 +147,12 @@ impl Journal {
             .open(path)
             .map_err(failed("open"))?;
         lock(&file, path)?;
+        let length = file.metadata().map_err(failed("look at"))?.len();
+        if length != replay.good_len + replay.torn {
+            return Err(JournalError::Changed {
+                path: path.to_owned(),
+            });
+        }
         if replay.torn > 0 {
             file.set_len(replay.good_len).map_err(failed("cut"))?;
             file.sync_all().map_err(failed("sync"))?;

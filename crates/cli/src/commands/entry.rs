@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, ColorChoice, Command, Global};
-use crate::commands::{check, demo, fleet, init, list, local, report, run, show};
+use crate::commands::{check, demo, fleet, init, list, local, report, resume, run, show};
 use crate::failure::{Failure, Outcome};
 use crate::printer::{Printer, Verbosity};
 
@@ -37,6 +37,7 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
     }
     match command {
         Command::Run(args) => runtime()?.block_on(run::run(args, printer)),
+        Command::Resume(args) => runtime()?.block_on(resume::resume(&args, printer)),
         Command::Check(args) => runtime()?.block_on(check::check(&args, printer)),
         Command::List(args) => list::list(&args, printer),
         Command::Show(args) => show::show(&args, printer),
@@ -62,7 +63,7 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
 fn starts_processes(command: &Command) -> bool {
     matches!(
         command,
-        Command::Run(_) | Command::Check(_) | Command::Local(_)
+        Command::Run(_) | Command::Resume(_) | Command::Check(_) | Command::Local(_)
     )
 }
 

@@ -10,7 +10,9 @@ mod list;
 mod local;
 mod prepare;
 mod report;
+mod resume;
 mod run;
 mod show;
+mod sitting;
 
 pub(crate) use entry::main;

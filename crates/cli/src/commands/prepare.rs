@@ -79,7 +79,7 @@ fn load_spec(args: &SpecArgs, printer: Printer) -> Result<RunSpec, Failure> {
     Ok(spec)
 }
 
-fn spec_failure(error: &SpecError, printer: Printer) -> Failure {
+pub(crate) fn spec_failure(error: &SpecError, printer: Printer) -> Failure {
     Failure::usage(error.render(color(printer)).trim_end())
 }
 
@@ -138,7 +138,11 @@ async fn look_at_service(
     Ok((plan, account, warnings))
 }
 
-fn service_failure(error: &fleet_api::Error, spec: &RunSpec, service: &Service) -> Failure {
+pub(crate) fn service_failure(
+    error: &fleet_api::Error,
+    spec: &RunSpec,
+    service: &Service,
+) -> Failure {
     let failure = Failure::usage(format!(
         "error: the Fleet service at {} cannot be used: {}",
         service.endpoint,

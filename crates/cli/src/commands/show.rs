@@ -18,11 +18,11 @@ const TAIL: u64 = 4096;
 
 pub(crate) fn show(args: &ShowArgs, printer: Printer) -> Outcome {
     let found = runs::find(&args.dir.runs, &args.run)?;
-    if found.torn > 0 {
+    if found.replay.torn > 0 {
         printer.say(format_args!(
             "{}: the last line of the journal is torn ({} bytes) and left out",
             styled(style::WARN, "warning"),
-            found.torn
+            found.replay.torn
         ));
     }
     match &args.task {
@@ -50,7 +50,10 @@ fn show_run(found: &FoundRun, as_json: bool, printer: Printer) -> Outcome {
 }
 
 fn describe(trial: &TrialRecord) -> String {
-    let score = trial.score.map(|score| format!("{score:.2}")).unwrap_or_default();
+    let score = trial
+        .score
+        .map(|score| format!("{score:.2}"))
+        .unwrap_or_default();
     let time = trial
         .times()
         .total_ms()

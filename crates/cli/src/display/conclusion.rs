@@ -42,12 +42,10 @@ pub(crate) fn conclusion(record: &RunRecord, verdict: &Verdict, layout: &RunLayo
         );
     };
     row("result", &result(&summary));
-    if summary.has_variants() {
-        for variant in &summary.variants {
-            row(variant.name.as_str(), &variant.scores.line());
-        }
-    } else {
-        row("score", &summary.all.line());
+    let mut heading = "score";
+    for (name, line) in score_lines(&summary) {
+        row(heading, &format!("{name}{line}"));
+        heading = "";
     }
     for failure in &verdict.gate_failures {
         let reached = failure
@@ -66,6 +64,20 @@ pub(crate) fn conclusion(record: &RunRecord, verdict: &Verdict, layout: &RunLayo
     row("files", &layout.root().display().to_string());
     row("exit", &exit(verdict.exit));
     out.trim_end().to_owned()
+}
+
+/// One line, or one per variant with its name in a column of its own.
+fn score_lines(summary: &Summary) -> Vec<(String, String)> {
+    if !summary.has_variants() {
+        return vec![(String::new(), summary.all.line())];
+    }
+    let names = summary.variants.iter().map(|variant| variant.name.as_str());
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    summary
+        .variants
+        .iter()
+        .map(|variant| (format!("{:<width$}  ", variant.name), variant.scores.line()))
+        .collect()
 }
 
 fn result(summary: &Summary) -> String {

@@ -26,6 +26,7 @@ pub(crate) struct Watcher {
     layout: RunLayout,
     area: Option<LiveArea>,
     csv: Option<File>,
+    wants_csv: bool,
     /// Trials that are wholly done, their teardown included.
     done: usize,
     last_line: Instant,
@@ -33,15 +34,12 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     pub(crate) fn new(printer: Printer, layout: RunLayout, formats: &[ReportFormat]) -> Self {
-        let csv = formats
-            .contains(&ReportFormat::Csv)
-            .then(|| begin_csv(&layout))
-            .flatten();
         Self {
             printer,
             layout,
             area: printer.is_live().then(LiveArea::new),
-            csv,
+            csv: None,
+            wants_csv: formats.contains(&ReportFormat::Csv),
             done: 0,
             last_line: Instant::now(),
         }
@@ -50,13 +48,16 @@ impl Watcher {
     /// Takes one event.
     pub(crate) fn on(&mut self, view: View<'_>, event: &RunEvent<'_>) {
         match event {
-            RunEvent::Started => self.say(&format!(
-                "{} {}: {} trials in {}",
-                styled(style::BOLD, "run"),
-                view.record.info.run_id,
-                view.record.trials.len(),
-                self.layout.root().display()
-            )),
+            RunEvent::Started => {
+                self.begin_csv(view);
+                self.say(&format!(
+                    "{} {}: {} trials in {}",
+                    styled(style::BOLD, "run"),
+                    view.record.info.run_id,
+                    view.record.trials.len(),
+                    self.layout.root().display()
+                ));
+            }
             RunEvent::Phase { .. } => {}
             RunEvent::Retrying {
                 trial,
@@ -99,7 +100,10 @@ impl Watcher {
         }
         let total = view.record.trials.len();
         let width = total.to_string().len();
-        let score = trial.score.map(|score| format!("{score:.2}")).unwrap_or_default();
+        let score = trial
+            .score
+            .map(|score| format!("{score:.2}"))
+            .unwrap_or_default();
         let time = trial
             .times()
             .total_ms()
@@ -118,6 +122,28 @@ impl Watcher {
             line.push_str(&styled(style::DIM, why));
         }
         self.say(&line);
+    }
+
+    /// The header, and the rows of what an earlier sitting finished.
+    fn begin_csv(&mut self, view: View<'_>) {
+        let finished = view.record.trials.iter();
+        let finished: Vec<&TrialRecord> = finished
+            .filter(|trial| trial.status == TrialStatus::Scored)
+            .collect();
+        self.done = finished.len();
+        if !self.wants_csv {
+            return;
+        }
+        let begun = File::create(self.layout.file("results.csv")).and_then(|mut file| {
+            file.write_all(&report::export::csv_header())?;
+            for trial in finished {
+                file.write_all(&report::export::csv_row(view.record, trial))?;
+            }
+            Ok(file)
+        });
+        self.csv = begun
+            .inspect_err(|error| tracing::warn!(%error, "results.csv cannot be written yet"))
+            .ok();
     }
 
     /// A row per finished trial, in the order in which they finish; the run's end sorts them.
@@ -174,14 +200,4 @@ fn why(trial: &TrialRecord) -> Option<String> {
         }
         _ => trial.failure.as_ref().map(ToString::to_string),
     }
-}
-
-fn begin_csv(layout: &RunLayout) -> Option<File> {
-    let begun = File::create(layout.file("results.csv")).and_then(|mut file| {
-        file.write_all(&report::export::csv_header())?;
-        Ok(file)
-    });
-    begun
-        .inspect_err(|error| tracing::warn!(%error, "results.csv cannot be written yet"))
-        .ok()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fleet_api::Task;
-use run_record::{PlannedTrial, TaskKey, TrialId, VariantName};
+use run_record::{Attempt, PlannedTrial, TaskKey, TrialId, VariantName};
 
 use crate::spec::Variant;
 
@@ -29,6 +29,8 @@ pub struct TrialPlan {
     pub task: Arc<Task>,
     /// With which values of the matrix.
     pub variant: Arc<Variant>,
+    /// The attempt that it starts with; not the first when the run goes on.
+    pub first_attempt: Attempt,
 }
 
 impl Plan {
@@ -51,6 +53,7 @@ impl Plan {
                         },
                         task: Arc::clone(task),
                         variant: Arc::clone(variant),
+                        first_attempt: Attempt::FIRST,
                     });
                 }
             }

@@ -124,9 +124,15 @@ fn a_trial_starts_only_with_permission() {
 #[test]
 fn each_signal_is_more_urgent_and_says_what_the_next_does() {
     let (mut dispatcher, listener, told) = dispatcher(Budgets::default());
-    assert_eq!(signal(&mut dispatcher, StopCause::Interrupt), Then::Continue);
+    assert_eq!(
+        signal(&mut dispatcher, StopCause::Interrupt),
+        Then::Continue
+    );
     assert!(listener.is(StopLevel::Graceful) && !listener.is(StopLevel::Forceful));
-    assert_eq!(signal(&mut dispatcher, StopCause::Interrupt), Then::Continue);
+    assert_eq!(
+        signal(&mut dispatcher, StopCause::Interrupt),
+        Then::Continue
+    );
     assert!(listener.is(StopLevel::Forceful));
     assert_eq!(signal(&mut dispatcher, StopCause::Interrupt), Then::Abandon);
     let told = told.borrow();
@@ -198,7 +204,11 @@ fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
     }
     assert!(!asks(&mut dispatcher, "b"));
     assert!(listener.is(StopLevel::StartNothing) && !listener.is(StopLevel::Graceful));
-    assert!(told.borrow().iter().any(|line| line.contains("limits.cost_usd: 1")));
+    assert!(
+        told.borrow()
+            .iter()
+            .any(|line| line.contains("limits.cost_usd: 1"))
+    );
     assert!(matches!(dispatcher.end_reason(), StopReason::Budget { .. }));
 }
 

@@ -9,8 +9,9 @@ mod stop;
 mod sweep;
 
 pub use events::{LivePhase, LiveTrial, RunEvent, View};
-pub use run::{RunError, RunRequest, RunSignal, run};
+pub use run::{Beginning, RunError, RunRequest, RunSignal, run};
 
 pub(crate) use admission::{Admission, EnvironmentPermit};
 pub(crate) use dispatcher::Notice;
 pub(crate) use stop::{StopLevel, StopSignal};
+pub(crate) use sweep::sweep;

@@ -1,5 +1,6 @@
 //! Runs a plan from its first journal line to the proof that nothing is left.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use futures::Stream;
 use futures::StreamExt as _;
 use process_tree::Shim;
 use run_record::{
-    Entry, Event, Journal, JournalError, JournalStore as _, RunEnd, RunInfo, RunLayout, RunRecord,
-    TeardownOutcome, Verdict,
+    Attempt, Entry, Event, Journal, JournalError, JournalStore as _, RunEnd, RunId, RunInfo,
+    RunLayout, RunRecord, TeardownOutcome, TrialId, TrialRecord, Verdict,
 };
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -24,8 +25,9 @@ use super::executor::execute;
 use super::stop::StopControl;
 use super::sweep::{BUDGET, Swept, sweep};
 use crate::lease::{Beat, Beats, Heartbeats};
-use crate::plan::Plan;
+use crate::plan::{Plan, TrialPlan};
 use crate::recorder::Recorder;
+use crate::recovery::recover;
 use crate::spec::RunSpec;
 use crate::trial::{Connect, TrialContext, millis};
 
@@ -35,9 +37,11 @@ pub struct RunRequest {
     pub spec: Arc<RunSpec>,
     /// What to do.
     pub plan: Plan,
-    /// What the run is; its id is also the run id at the service.
-    pub info: RunInfo,
-    /// Where its files go. The folder exists, is empty and absolute.
+    /// The run's id, also at the service.
+    pub run_id: RunId,
+    /// Whether the run begins, or goes on.
+    pub beginning: Beginning,
+    /// Where its files go. The folder exists and is absolute.
     pub layout: RunLayout,
     /// Makes a client of the service.
     pub connect: Arc<dyn Fn() -> Result<Client, fleet_api::BuildError> + Send + Sync>,
@@ -47,6 +51,14 @@ pub struct RunRequest {
     pub shim: Shim,
     /// The running harness.
     pub harness_program: PathBuf,
+}
+
+/// Whether a run begins, or goes on.
+pub enum Beginning {
+    /// It begins: the journal must not exist yet.
+    New(Box<RunInfo>),
+    /// It goes on: the journal is open, which holds the run's lock, and was folded.
+    Resumed(Journal, Box<RunRecord>),
 }
 
 /// A signal that asks the run to end. The second of any kind is more urgent than the first.
@@ -91,8 +103,13 @@ pub async fn run(
     let client = (request.connect)().map_err(RunError::Client)?;
     let heartbeats = Heartbeats::start().map_err(RunError::Heartbeats)?;
     let beats = beats(&request.connect)?;
-    let mut journal = Journal::create(&request.layout.journal()).map_err(RunError::Journal)?;
-    let record = begin(&mut journal, &request)?;
+    let (journal, record, resumed) = match request.beginning {
+        Beginning::New(info) => {
+            let (journal, record) = begin(&request.layout, *info, &request.plan)?;
+            (journal, record, false)
+        }
+        Beginning::Resumed(journal, record) => (journal, *record, true),
+    };
     let recorder = Recorder::start(journal, notices.clone());
     let (control, stop) = StopControl::new();
     let limits = &request.spec.limits;
@@ -107,7 +124,7 @@ pub async fn run(
     dispatcher.tell(RunEvent::Started);
     let concurrency = &request.spec.concurrency;
     let context = Arc::new(TrialContext {
-        run_id: request.info.run_id.clone(),
+        run_id: request.run_id,
         layout: request.layout,
         client,
         recorder: recorder.clone(),
@@ -125,7 +142,8 @@ pub async fn run(
         notices,
         spec: request.spec,
     });
-    let trials = execute(Arc::clone(&context), request.plan.trials);
+    let before = resumed.then(|| dispatcher.record().clone());
+    let trials = trials(Arc::clone(&context), request.plan.trials, before);
     let abandoned = drive(&mut dispatcher, &mut heard, trials, signals, deadline).await;
     let swept = if abandoned {
         Swept::default()
@@ -157,12 +175,38 @@ pub async fn run(
     Ok((dispatcher.into_record(), verdict))
 }
 
+/// What the executor is given: every trial of a new run; of one that goes on, what has no score once everything
+/// that the last sitting left is given back.
+async fn trials(context: Arc<TrialContext>, plan: Vec<TrialPlan>, before: Option<RunRecord>) {
+    let Some(before) = before else {
+        return execute(context, plan).await;
+    };
+    let Ok(again) = recover(&context, &before).await else {
+        // The journal cannot be written, which has been told; nothing may start.
+        return;
+    };
+    let again: HashSet<TrialId> = again.into_iter().collect();
+    let plan = plan
+        .into_iter()
+        .filter(|trial| again.contains(&trial.id))
+        .map(|trial| {
+            let last = before.trial(&trial.id).and_then(TrialRecord::last_attempt);
+            TrialPlan {
+                first_attempt: last.map_or(Attempt::FIRST, |last| last.attempt.next()),
+                ..trial
+            }
+        })
+        .collect();
+    execute(context, plan).await;
+}
+
 /// Writes the run and its plan, and makes them durable before anything else happens.
-fn begin(journal: &mut Journal, request: &RunRequest) -> Result<RunRecord, RunError> {
+fn begin(layout: &RunLayout, info: RunInfo, plan: &Plan) -> Result<(Journal, RunRecord), RunError> {
+    let mut journal = Journal::create(&layout.journal()).map_err(RunError::Journal)?;
     let mut events = vec![Event::RunStarted {
-        run: Box::new(request.info.clone()),
+        run: Box::new(info),
     }];
-    events.extend(request.plan.trials.iter().map(|trial| Event::TrialPlanned {
+    events.extend(plan.trials.iter().map(|trial| Event::TrialPlanned {
         planned: Box::new(trial.planned()),
     }));
     let entries = journal.append(events).map_err(RunError::Journal)?;
@@ -170,7 +214,7 @@ fn begin(journal: &mut Journal, request: &RunRequest) -> Result<RunRecord, RunEr
     let record = RunRecord::fold(&entries)
         .expect("a plan has every trial once")
         .expect("a run begins with its start");
-    Ok(record)
+    Ok((journal, record))
 }
 
 /// Heartbeats have a client of their own: its connections live on the heartbeat thread's runtime.

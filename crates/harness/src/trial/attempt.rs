@@ -41,7 +41,7 @@ pub(crate) async fn run_trial(
     _permit: EnvironmentPermit,
     run_begun: Instant,
 ) {
-    let mut attempt = Attempt::FIRST;
+    let mut attempt = plan.first_attempt;
     let mut ready_since = run_begun;
     loop {
         let current = Current {
@@ -138,7 +138,7 @@ fn conclude(
         Err(failed) => failed,
     };
     let retry = failed.retryable
-        && attempt.0 < context.spec.retry.attempts
+        && attempt_of_sitting(current) < context.spec.retry.attempts
         && !context.stop.is(StopLevel::StartNothing);
     if failed.fatal {
         context.notify(Notice::Fatal(failed.failure.message.clone()));
@@ -149,7 +149,7 @@ fn conclude(
             attempt,
             failure: failed.failure.clone(),
         });
-        Next::Again(attempt.next(), retry_pause(context, attempt))
+        Next::Again(attempt.next(), retry_pause(context, current))
     } else {
         Next::Finished
     };
@@ -163,10 +163,15 @@ fn conclude(
     (event, next)
 }
 
+/// Counts from 1 with each sitting: what an earlier one used up does not count against this one.
+fn attempt_of_sitting(current: Current<'_>) -> u32 {
+    current.attempt.0 - current.plan.first_attempt.0 + 1
+}
+
 /// The pause after an attempt: doubling from `initial_delay` up to `max_delay`.
-fn retry_pause(context: &TrialContext, attempt: Attempt) -> Duration {
+fn retry_pause(context: &TrialContext, current: Current<'_>) -> Duration {
     let retry = &context.spec.retry;
-    let doubled = 1_u32 << attempt.0.saturating_sub(1).min(16);
+    let doubled = 1_u32 << (attempt_of_sitting(current) - 1).min(16);
     retry
         .initial_delay
         .saturating_mul(doubled)

@@ -1,0 +1,167 @@
+//! `harness resume`: what an interrupted run left is given back, then what has no score is run.
+//!
+//! Everything comes from the run's own folder: the spec as it was resolved then, the plan and the results from the
+//! journal. Only the tasks are loaded again.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fleet_api::Task;
+use harness::plan::{Plan, TrialPlan, load_tasks};
+use harness::runner::Beginning;
+use harness::spec::{LoadOptions, RunSpec, Variant, agent_programs};
+use run_record::{Attempt, Journal, RunRecord, TaskKey, TrialStatus, VariantName, Verdict};
+
+use super::prepare::{service_failure, spec_failure};
+use super::sitting::{Sitting, sit};
+use crate::args::ResumeArgs;
+use crate::failure::{Failure, Outcome, chain};
+use crate::printer::Printer;
+use crate::runs::{self, FoundRun};
+use crate::service::Service;
+
+pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
+    let found = runs::find(&args.dir.runs, &args.run)?;
+    let without_score = |record: &RunRecord| {
+        let open = record.trials.iter();
+        open.filter(|trial| trial.status != TrialStatus::Scored)
+            .count()
+    };
+    let left = without_score(&found.record);
+    let held = found.record.open_leases().len();
+    if left == 0 && held == 0 && found.record.end.is_some() {
+        printer.say(format_args!(
+            "{}: every trial has a score and nothing is held; there is nothing to do",
+            found.record.info.run_id
+        ));
+        return Ok(Verdict::of(&found.record).exit);
+    }
+    printer.say(format_args!(
+        "resuming {}: {left} of {} trials have no score, {held} instances may be held",
+        found.record.info.run_id,
+        found.record.trials.len()
+    ));
+    let spec = stored_spec(&found, printer)?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::fatal(format!("error: could not find this program: {error}")))?;
+    let lookup = |name: &str| std::env::var(name).ok();
+    agent_programs(&spec, &program, &lookup).map_err(|error| spec_failure(&error, printer))?;
+    let service = Service::of(&spec).await?;
+    match take_up(found, &spec, &service).await {
+        Ok(taken) => {
+            let sitting = Sitting {
+                plan: taken.plan,
+                service,
+                program,
+                run_id: taken.record.info.run_id.clone(),
+                layout: taken.layout,
+                beginning: Beginning::Resumed(taken.journal, Box::new(taken.record)),
+                spec: Arc::new(spec),
+            };
+            sit(sitting, printer).await
+        }
+        Err(failure) => {
+            service.stop().await;
+            Err(failure)
+        }
+    }
+}
+
+/// A run whose journal is open and whose plan is known.
+struct Taken {
+    journal: Journal,
+    record: RunRecord,
+    layout: run_record::RunLayout,
+    plan: Plan,
+}
+
+async fn take_up(found: FoundRun, spec: &RunSpec, service: &Service) -> Result<Taken, Failure> {
+    service
+        .client
+        .account()
+        .await
+        .map_err(|error| service_failure(&error, spec, service))?;
+    let tasks = load_tasks(&spec.tasks.source, &service.client)
+        .await
+        .map_err(|error| Failure::usage(chain(&error)))?;
+    let plan = plan_of(&found.record, tasks, spec)?;
+    let journal = Journal::resume(&found.layout.journal(), &found.replay)
+        .map_err(|error| Failure::usage(chain(&error)))?;
+    let root = found.layout.root().canonicalize().map_err(|error| {
+        Failure::usage(format!("error: could not find the run's folder: {error}"))
+    })?;
+    Ok(Taken {
+        journal,
+        record: found.record,
+        layout: run_record::RunLayout::at(root),
+        plan,
+    })
+}
+
+/// The spec that the run was begun with. A changed one would make one report of two experiments.
+fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec, Failure> {
+    let path: PathBuf = found.layout.spec();
+    let current_dir = std::env::current_dir().map_err(|error| {
+        Failure::usage(format!("error: could not find the current folder: {error}"))
+    })?;
+    let lookup = |name: &str| std::env::var(name).ok();
+    let options = LoadOptions {
+        overrides: &[],
+        lookup: &lookup,
+        current_dir: &current_dir,
+    };
+    let spec = RunSpec::load(&path, &options).map_err(|error| spec_failure(&error, printer))?;
+    if spec.digest() != found.record.info.spec_sha256 {
+        return Err(Failure::usage(format!(
+            "error: `{}` is not the spec that the run was begun with",
+            path.display()
+        ))
+        .hint("restore it, or begin a new run with the new spec"));
+    }
+    Ok(spec)
+}
+
+/// The plan as the journal has it, with the tasks as they are now.
+fn plan_of(record: &RunRecord, tasks: Vec<Task>, spec: &RunSpec) -> Result<Plan, Failure> {
+    let tasks: HashMap<TaskKey, Arc<Task>> = tasks
+        .into_iter()
+        .map(|task| (TaskKey::new(task.key.as_str()), Arc::new(task)))
+        .collect();
+    let variants: HashMap<VariantName, Arc<Variant>> = spec
+        .matrix
+        .variants()
+        .into_iter()
+        .map(|variant| (VariantName::new(&variant.name), Arc::new(variant)))
+        .collect();
+    let mut trials = Vec::with_capacity(record.trials.len());
+    let mut gone: Vec<&str> = Vec::new();
+    for trial in &record.trials {
+        let task = tasks.get(&trial.id.task);
+        let variant = variants.get(&trial.id.variant);
+        match (task, variant) {
+            (Some(task), Some(variant)) => trials.push(TrialPlan {
+                id: trial.id.clone(),
+                task: Arc::clone(task),
+                variant: Arc::clone(variant),
+                first_attempt: Attempt::FIRST,
+            }),
+            // What has its score needs its task no more.
+            _ if trial.status == TrialStatus::Scored => {}
+            _ => gone.push(trial.id.task.as_str()),
+        }
+    }
+    if !gone.is_empty() {
+        gone.dedup();
+        return Err(Failure::usage(format!(
+            "error: these tasks of the run are not there any more: {}",
+            gone.join(", ")
+        )));
+    }
+    Ok(Plan {
+        trials,
+        tasks: tasks.len(),
+        variants: spec.matrix.variants().into_iter().map(Arc::new).collect(),
+        trials_per_task: spec.trials,
+    })
+}

@@ -1,0 +1,113 @@
+//! From a record and what the service lists to what must be closed and what must be written. No I/O.
+
+use std::collections::HashSet;
+
+use run_record::{
+    Attempt, AttemptRecord, ErrorKind, Event, Failure, Holds, InstanceId, Phase, RunRecord, Step,
+    TeardownOutcome, TrialId, TrialStatus,
+};
+
+/// An instance of the run that the service lists as not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveInstance {
+    /// Its id.
+    pub id: InstanceId,
+}
+
+/// What must happen before trials of an interrupted run may start again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecoveryPlan {
+    /// Events that end what was cut off, in order: each open attempt gets its missing end and its intent to
+    /// release. To be durable before anything is closed.
+    pub endings: Vec<Event>,
+    /// Instances to close: everything of the run that lives. Nothing of the run is at work now, so all of it is
+    /// left over, whether or not the journal knows it.
+    pub close: Vec<InstanceId>,
+    /// Attempts whose release is to be recorded once `close` is done, with their instance if it is known.
+    pub releases: Vec<(TrialId, Attempt, Option<InstanceId>)>,
+    /// Trials without a score: these run again, each with a new attempt.
+    pub again: Vec<TrialId>,
+}
+
+impl RecoveryPlan {
+    /// Plans for `record`, given every live instance that the service lists for the run's id.
+    ///
+    /// A score that is durable stays: its trial is not run again, only its instance is given back.
+    pub fn new(record: &RunRecord, live: &[LiveInstance]) -> Self {
+        let mut plan = Self {
+            close: live.iter().map(|instance| instance.id.clone()).collect(),
+            ..Self::default()
+        };
+        for trial in &record.trials {
+            for attempt in &trial.attempts {
+                plan.end(&trial.id, attempt);
+            }
+            if trial.status != TrialStatus::Scored {
+                plan.again.push(trial.id.clone());
+            }
+        }
+        plan
+    }
+
+    fn end(&mut self, trial: &TrialId, attempt: &AttemptRecord) {
+        let number = attempt.attempt;
+        if let Some(phase) = interrupted_in(attempt.state.step) {
+            self.endings.push(Event::Unscored {
+                trial: trial.clone(),
+                attempt: number,
+                failure: Failure {
+                    phase,
+                    kind: ErrorKind::Cancelled,
+                    message: "the harness ended during this attempt".to_owned(),
+                },
+                retry: true,
+                ambiguous: attempt.state.holds == Holds::Maybe,
+            });
+        }
+        if attempt.state.holds != Holds::Nothing {
+            self.endings.push(Event::ReleaseIntended {
+                trial: trial.clone(),
+                attempt: number,
+            });
+            self.releases
+                .push((trial.clone(), number, attempt.instance.clone()));
+        }
+    }
+
+    /// The events that record the releases, given the instances that could not be confirmed closed.
+    ///
+    /// An attempt whose instance is not known is given back when nothing of the run is left.
+    pub fn released(&self, unconfirmed: &HashSet<InstanceId>) -> Vec<Event> {
+        let outcome = |instance: &Option<InstanceId>| match instance {
+            Some(id) if unconfirmed.contains(id) => TeardownOutcome::Unconfirmed,
+            None if !unconfirmed.is_empty() => TeardownOutcome::Unconfirmed,
+            Some(id) if self.close.contains(id) => TeardownOutcome::Released,
+            Some(_) | None => TeardownOutcome::AlreadyGone,
+        };
+        self.releases
+            .iter()
+            .map(|(trial, attempt, instance)| Event::Released {
+                trial: trial.clone(),
+                attempt: *attempt,
+                teardown: outcome(instance),
+                elapsed_ms: 0,
+            })
+            .collect()
+    }
+}
+
+/// The phase that an attempt was cut off in; `None` if its result was recorded.
+fn interrupted_in(step: Step) -> Option<Phase> {
+    match step {
+        Step::Intent => Some(Phase::Provision),
+        Step::Leased | Step::Running => Some(Phase::Agent),
+        Step::AgentDead | Step::VerifyIntent => Some(Phase::Verify),
+        Step::Planned | Step::Scored | Step::Unscored | Step::ReleaseIntent | Step::Released => {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

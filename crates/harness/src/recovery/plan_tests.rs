@@ -1,0 +1,226 @@
+//! Every point at which a harness can be killed, and what recovery makes of it.
+
+use std::collections::HashSet;
+
+use run_record::{
+    AgentOutcome, AgentReport, Entry, GateSpec, PlannedTrial, RequestId, RunId, RunInfo, TaskKey,
+    Usage, VariantName, VerifierReport,
+};
+
+use super::*;
+
+fn id(task: &str) -> TrialId {
+    TrialId {
+        task: TaskKey::new(task),
+        variant: VariantName::new("default"),
+        trial: 1,
+    }
+}
+
+fn begin() -> Vec<Event> {
+    let info = RunInfo {
+        run_id: RunId::new("r"),
+        name: "r".into(),
+        harness_version: "0".into(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        spec_path: String::new(),
+        spec_sha256: String::new(),
+        endpoint: "local".into(),
+        agent: "a".into(),
+        pass_threshold: 1.0,
+        gate: GateSpec::default(),
+        trials_per_task: 1,
+        variants: vec![],
+    };
+    let planned = |task: &str| Event::TrialPlanned {
+        planned: Box::new(PlannedTrial {
+            id: id(task),
+            env_key: "e".into(),
+            data_key: None,
+        }),
+    };
+    vec![
+        Event::RunStarted {
+            run: Box::new(info),
+        },
+        planned("a"),
+        planned("b"),
+    ]
+}
+
+/// The life of an attempt that goes well.
+fn life(task: &str, number: u32) -> Vec<Event> {
+    let (trial, attempt) = (id(task), Attempt(number));
+    vec![
+        Event::ProvisionIntended {
+            trial: trial.clone(),
+            attempt,
+            request_id: RequestId::random(),
+            queue_ms: 0,
+        },
+        Event::Provisioned {
+            trial: trial.clone(),
+            attempt,
+            instance: instance(task, number),
+            elapsed_ms: 1,
+        },
+        Event::AgentStarted {
+            trial: trial.clone(),
+            attempt,
+            pid: 1,
+        },
+        Event::AgentFinished {
+            trial: trial.clone(),
+            attempt,
+            report: Box::new(AgentReport {
+                outcome: AgentOutcome::Completed,
+                exit_code: Some(0),
+                signal: None,
+                error: None,
+                final_answer: None,
+                steps: None,
+                usage: Usage::default(),
+                leaked_processes: 0,
+                containment: 1,
+                elapsed_ms: 1,
+            }),
+        },
+        Event::VerifyIntended {
+            trial: trial.clone(),
+            attempt,
+        },
+        Event::Scored {
+            trial: trial.clone(),
+            attempt,
+            score: 1.0,
+            verifier: Box::new(VerifierReport {
+                execution_id: None,
+                elapsed_ms: 1,
+                tries: 1,
+            }),
+        },
+        Event::ReleaseIntended {
+            trial: trial.clone(),
+            attempt,
+        },
+        Event::Released {
+            trial,
+            attempt,
+            teardown: TeardownOutcome::Released,
+            elapsed_ms: 1,
+        },
+    ]
+}
+
+fn instance(task: &str, number: u32) -> InstanceId {
+    InstanceId::new(format!("i-{task}-{number}"))
+}
+
+fn fold(events: Vec<Event>) -> RunRecord {
+    let entries: Vec<Entry> = events
+        .into_iter()
+        .zip(1..)
+        .map(|(event, seq)| Entry {
+            seq,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            event,
+        })
+        .collect();
+    RunRecord::fold(&entries)
+        .expect("recovery writes legal events only")
+        .expect("not empty")
+}
+
+/// What the service would list after `events`: every instance whose create may have left and whose close has not.
+fn listed(events: &[Event]) -> Vec<LiveInstance> {
+    let created = events.iter().filter_map(|event| match event {
+        Event::ProvisionIntended { trial, attempt, .. } => {
+            Some(instance(trial.task.as_str(), attempt.0))
+        }
+        _ => None,
+    });
+    let closed: HashSet<InstanceId> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Released { trial, attempt, .. } => {
+                Some(instance(trial.task.as_str(), attempt.0))
+            }
+            _ => None,
+        })
+        .collect();
+    created
+        .filter(|id| !closed.contains(id))
+        .map(|id| LiveInstance { id })
+        .collect()
+}
+
+#[test]
+fn killed_after_any_event_nothing_is_left_and_no_score_is_lost() {
+    let whole = life("a", 1);
+    for cut in 0..=whole.len() {
+        let mut events = begin();
+        events.extend(whole[..cut].to_vec());
+        let live = listed(&events);
+        let before = fold(events.clone());
+        let plan = RecoveryPlan::new(&before, &live);
+        assert_eq!(plan.close.len(), live.len(), "after {cut} events");
+        events.extend(plan.endings.clone());
+        events.extend(plan.released(&HashSet::new()));
+        let after = fold(events.clone());
+        assert!(after.open_leases().is_empty(), "after {cut} events");
+        let scored = cut >= 6;
+        assert_eq!(plan.again.contains(&id("a")), !scored, "after {cut} events");
+        assert!(plan.again.contains(&id("b")));
+        assert_eq!(after.trial(&id("a")).unwrap().score.is_some(), scored);
+        if !scored {
+            // The next attempt is legal and can be scored: what was cut off does not stand in its way.
+            let number = u32::from(cut > 0) + 1;
+            events.extend(life("a", number));
+            let done = fold(events);
+            let trial = done.trial(&id("a")).unwrap();
+            assert_eq!(trial.score, Some(1.0));
+            assert_eq!(trial.attempts.len(), number as usize);
+        }
+    }
+}
+
+#[test]
+fn recovering_twice_changes_nothing_more() {
+    let mut events = begin();
+    events.extend(life("a", 1)[..3].to_vec());
+    let plan = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
+    events.extend(plan.endings.clone());
+    events.extend(plan.released(&HashSet::new()));
+    let again = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
+    assert!(again.endings.is_empty() && again.close.is_empty() && again.releases.is_empty());
+    assert_eq!(again.again, plan.again);
+}
+
+#[test]
+fn what_the_service_could_not_confirm_stays_open_and_is_tried_again() {
+    let mut events = begin();
+    events.extend(life("a", 1)[..4].to_vec());
+    let plan = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
+    events.extend(plan.endings.clone());
+    events.extend(plan.released(&HashSet::from([instance("a", 1)])));
+    let after = fold(events);
+    assert_eq!(after.open_leases().len(), 1);
+    let next = RecoveryPlan::new(&after, &[]);
+    assert_eq!(next.releases.len(), 1);
+}
+
+#[test]
+fn an_instance_that_the_journal_does_not_know_is_closed_too() {
+    let mut events = begin();
+    events.extend(life("a", 1)[..1].to_vec());
+    let live = vec![LiveInstance {
+        id: InstanceId::new("unanswered"),
+    }];
+    let plan = RecoveryPlan::new(&fold(events), &live);
+    assert_eq!(plan.close, [InstanceId::new("unanswered")]);
+    let unconfirmed = HashSet::from([InstanceId::new("unanswered")]);
+    let Event::Released { teardown, .. } = &plan.released(&unconfirmed)[0] else {
+        panic!("a release is recorded");
+    };
+    assert_eq!(*teardown, TeardownOutcome::Unconfirmed, "it may be the one");
+}
