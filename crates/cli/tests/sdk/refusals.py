@@ -8,6 +8,7 @@ from fleet.exceptions import (
     FleetAPIError, FleetAuthenticationError, FleetBadRequestError, FleetEnvironmentNotFoundError,
     FleetInstanceLimitError, FleetRegionError, FleetVersionNotFoundError,
 )
+from fleet.tasks import verifier_from_string
 from desk import TICKET_OWNER, check, refused, refused_async
 
 RUN = "sdk-refusals"
@@ -19,7 +20,10 @@ refused("an unknown version", FleetVersionNotFoundError, lambda: client.make("he
 refused("an unknown region", FleetRegionError, lambda: client.make("helpdesk", region="the-moon"), region="the-moon")
 refused("an unknown data key", FleetBadRequestError, lambda: client.make("helpdesk", data_key="nothing"), status_code=400)
 refused("too short a heartbeat", FleetAPIError, lambda: client.make("helpdesk", heartbeat_interval=1), status_code=422)
-refused("close_all of everything", FleetBadRequestError, client.close_all, status_code=400)
+refused(
+    "close_all of everything", FleetBadRequestError,
+    lambda: client.client.request("DELETE", "/v1/env/instances/batch"), status_code=400,
+)
 check("nothing was started", client.account().instance_count, 0)
 
 stranger = fleet.Fleet(api_key="not-the-key")
@@ -42,6 +46,13 @@ refused("a heartbeat for what is gone", FleetAPIError, first.heartbeat, status_c
 task = fleet.load_tasks(keys=[TICKET_OWNER])[0]
 closed = task.verify_detailed(first, final_answer="Priya Raman")
 check("an instance that is gone cannot be verified", closed.success, False)
+
+# A verifier that breaks has no score; that is not the same as a zero.
+source = "def verify_nothing(env, final_answer=None):\n    print('so far')\n    raise LookupError('no such row')\n"
+broken = verifier_from_string(source, "broken-id", "broken").remote_with_response(second, final_answer="x")
+check("a verifier that raises", (broken.success, broken.result), (False, None))
+check("what it raised", (broken.error["type"], "no such row" in broken.error["message"]), ("LookupError", True))
+check("what it printed before", "so far" in broken.stdout, True)
 
 
 async def half():
