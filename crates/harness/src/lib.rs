@@ -6,6 +6,8 @@
 //! and [`recovery`] takes up a run whose harness ended before it.
 //! This crate speaks to the service over HTTP only and never prints.
 
+#[cfg(test)]
+mod fixtures;
 mod lease;
 pub mod plan;
 mod recorder;

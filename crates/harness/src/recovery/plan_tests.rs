@@ -2,51 +2,10 @@
 
 use std::collections::HashSet;
 
-use run_record::{
-    AgentOutcome, AgentReport, Entry, GateSpec, PlannedTrial, RequestId, RunId, RunInfo, TaskKey,
-    Usage, VariantName, VerifierReport,
-};
+use run_record::{AgentOutcome, AgentReport, RequestId, Usage, VerifierReport};
 
 use super::*;
-
-fn id(task: &str) -> TrialId {
-    TrialId {
-        task: TaskKey::new(task),
-        variant: VariantName::new("default"),
-        trial: 1,
-    }
-}
-
-fn begin() -> Vec<Event> {
-    let info = RunInfo {
-        run_id: RunId::new("r"),
-        name: "r".into(),
-        harness_version: "0".into(),
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        spec_path: String::new(),
-        spec_sha256: String::new(),
-        endpoint: "local".into(),
-        agent: "a".into(),
-        pass_threshold: 1.0,
-        gate: GateSpec::default(),
-        trials_per_task: 1,
-        variants: vec![],
-    };
-    let planned = |task: &str| Event::TrialPlanned {
-        planned: Box::new(PlannedTrial {
-            id: id(task),
-            env_key: "e".into(),
-            data_key: None,
-        }),
-    };
-    vec![
-        Event::RunStarted {
-            run: Box::new(info),
-        },
-        planned("a"),
-        planned("b"),
-    ]
-}
+use crate::fixtures::{begin, fold, trial as id};
 
 /// The life of an attempt that goes well.
 fn life(task: &str, number: u32) -> Vec<Event> {
@@ -114,21 +73,6 @@ fn life(task: &str, number: u32) -> Vec<Event> {
 
 fn instance(task: &str, number: u32) -> InstanceId {
     InstanceId::new(format!("i-{task}-{number}"))
-}
-
-fn fold(events: Vec<Event>) -> RunRecord {
-    let entries: Vec<Entry> = events
-        .into_iter()
-        .zip(1..)
-        .map(|(event, seq)| Entry {
-            seq,
-            at: jiff::Timestamp::UNIX_EPOCH,
-            event,
-        })
-        .collect();
-    RunRecord::fold(&entries)
-        .expect("recovery writes legal events only")
-        .expect("not empty")
 }
 
 /// What the service would list after `events`: every instance whose create may have left and whose close has not.

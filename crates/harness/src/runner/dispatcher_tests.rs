@@ -4,55 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use run_record::{
-    AgentOutcome, AgentReport, Entry, GateSpec, InstanceId, PlannedTrial, RequestId, RunId,
-    RunInfo, TaskKey, Usage, VariantName,
-};
+use run_record::{AgentOutcome, AgentReport, Entry, InstanceId, RequestId, Usage};
 
 use super::*;
+use crate::fixtures::{begin, fold, trial as id};
 use crate::runner::stop::StopSignal;
 
 type Told = Rc<RefCell<Vec<String>>>;
-
-fn id(task: &str) -> TrialId {
-    TrialId {
-        task: TaskKey::new(task),
-        variant: VariantName::new("default"),
-        trial: 1,
-    }
-}
-
-fn record() -> RunRecord {
-    let info = RunInfo {
-        run_id: RunId::new("r"),
-        name: "r".into(),
-        harness_version: "0".into(),
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        spec_path: String::new(),
-        spec_sha256: String::new(),
-        endpoint: "local".into(),
-        agent: "a".into(),
-        pass_threshold: 1.0,
-        gate: GateSpec::default(),
-        trials_per_task: 1,
-        variants: vec![],
-    };
-    let planned = |task: &str| Event::TrialPlanned {
-        planned: Box::new(PlannedTrial {
-            id: id(task),
-            env_key: "e".into(),
-            data_key: None,
-        }),
-    };
-    let started = Event::RunStarted {
-        run: Box::new(info),
-    };
-    let entries: Vec<Entry> = [started, planned("a"), planned("b")]
-        .into_iter()
-        .map(entry)
-        .collect();
-    RunRecord::fold(&entries).unwrap().unwrap()
-}
 
 fn entry(event: Event) -> Entry {
     Entry {
@@ -85,7 +43,7 @@ fn dispatcher(
         log.borrow_mut().push(line);
     };
     (
-        Dispatcher::new(record(), control, budgets, watch),
+        Dispatcher::new(fold(begin()), control, budgets, watch),
         signal,
         told,
     )
