@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     disable_help_subcommand = true
 )]
 #[command(after_help = "Examples:
-  harness init my-bench && harness run my-bench/quickstart.yaml
+  harness init my-bench && harness run my-bench/configs/quickstart.yaml
   harness run eval.yaml --task crm-007 --trials 3
   harness show latest crm-007")]
 pub(crate) struct Cli {
@@ -55,6 +55,12 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Go on with an interrupted run: give back what it left, then run only what has no score
     Resume(ResumeArgs),
+    /// Run a part of an old run again, as a new run linked to it
+    Rerun(RerunArgs),
+    /// Find and close instances that were left behind
+    Sweep(SweepArgs),
+    /// Explain what this machine has and what is missing
+    Doctor(DoctorArgs),
     /// Check a spec and everything it names, and list every problem
     Check(SpecArgs),
     /// List the runs on this machine
@@ -126,6 +132,63 @@ pub(crate) struct ResumeArgs {
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) dir: RunsDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RerunArgs {
+    /// A run id, a unique prefix of one, a path, or `latest`
+    pub(crate) run: String,
+    /// Which trials: without a score, scored below the threshold, or both
+    #[arg(long, value_enum)]
+    pub(crate) only: Only,
+    /// Only these tasks of them; may be given more than once
+    #[arg(long = "task", value_name = "KEY")]
+    pub(crate) tasks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// Those without a score
+    Unscored,
+    /// Those scored below the threshold
+    Failed,
+    /// Those whose agent failed, crashed or ran out of time, and those without a score
+    Errored,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// The service; `FLEET_BASE_URL` as for the official SDK
+    #[arg(long, value_name = "URL", env = "FLEET_BASE_URL")]
+    pub(crate) endpoint: Option<String>,
+    /// Close what lives of this run
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// Close everything of my own profile, whoever made it
+    #[arg(long, value_parser = ["self"], conflicts_with = "run_id")]
+    pub(crate) profile: Option<String>,
+    /// Close what lives of any run that a harness named, of the whole team
+    #[arg(long, conflicts_with_all = ["run_id", "profile"])]
+    pub(crate) all_harness_runs: bool,
+    /// Say what would be closed and close nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The service; `FLEET_BASE_URL` as for the official SDK
+    #[arg(long, value_name = "URL", env = "FLEET_BASE_URL")]
+    pub(crate) endpoint: Option<String>,
+    #[command(flatten)]
+    pub(crate) dir: RunsDir,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

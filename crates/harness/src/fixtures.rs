@@ -27,6 +27,7 @@ pub(crate) fn begin() -> Vec<Event> {
         gate: GateSpec::default(),
         trials_per_task: 1,
         variants: vec![],
+        rerun_of: None,
     };
     let planned = |task: &str| Event::TrialPlanned {
         planned: Box::new(PlannedTrial {

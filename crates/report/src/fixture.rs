@@ -49,6 +49,7 @@ impl RunBuilder {
                     name: VariantName::new(VariantName::DEFAULT),
                     values: Vec::new(),
                 }],
+                rerun_of: None,
             },
             planned: Vec::new(),
             events: Vec::new(),

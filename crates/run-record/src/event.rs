@@ -179,6 +179,9 @@ pub struct RunInfo {
     pub trials_per_task: u32,
     /// The variants, in order.
     pub variants: Vec<VariantInfo>,
+    /// The run that this one repeats a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<RunId>,
 }
 
 /// The bounds that decide between exit codes 0, 1 and 3. An absent bound is not checked.

@@ -32,6 +32,7 @@ pub(crate) fn started(gate: GateSpec) -> Event {
                 name: VariantName::new("default"),
                 values: vec![],
             }],
+            rerun_of: None,
         }),
     }
 }

@@ -14,6 +14,8 @@ use crate::say::say;
 
 /// A Python with the official SDK in it.
 pub(crate) const PYTHON: &str = "HARNESS_TEST_PYTHON";
+/// The same one for the embedded server, which would make an environment of its own for Python verifiers.
+pub(crate) const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
 /// A Chromium or Chrome.
 pub(crate) const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
 /// A folder with `node_modules/playwright-core`.
@@ -38,17 +40,17 @@ impl Tools {
         let mut tools = Self::default();
         tools.add(
             "sdk and Python verifiers",
-            PYTHON,
+            &[PYTHON, VERIFIER_PYTHON],
             "Python",
             python::get(&folder.join("venv")),
         );
         tools.add(
             "browser",
-            NODE_PATH,
+            &[NODE_PATH],
             "playwright-core",
             node::get(&folder.join("node")),
         );
-        tools.add("browser", CHROMIUM, "Chromium", chromium::get());
+        tools.add("browser", &[CHROMIUM], "Chromium", chromium::get());
         tools
     }
 
@@ -64,14 +66,15 @@ impl Tools {
     fn add(
         &mut self,
         what: &'static str,
-        variable: &'static str,
+        variables: &[&'static str],
         tool: &str,
         got: Result<PathBuf>,
     ) {
         match got {
             Ok(path) => {
                 say(format!("{tool}: {}", path.display()));
-                self.variables.push((variable, path.into()));
+                let named = variables.iter().map(|name| (*name, path.clone().into()));
+                self.variables.extend(named);
             }
             Err(error) => {
                 say(format!("{tool}: not to be had: {error:#}"));

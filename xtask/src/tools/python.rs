@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::system;
 use crate::command::{find, is_executable, run_quietly};
@@ -23,9 +23,10 @@ pub(super) fn get(folder: &Path) -> Result<PathBuf> {
     if fs::read_to_string(&stamp).is_ok_and(|found| found == SDK) && is_executable(&python) {
         return Ok(python);
     }
-    let Some(base) = find("python3") else {
-        bail!("no python3")
-    };
+    if find("python3").is_none() {
+        system::install(&["python3", "python3-venv"]).context("no python3")?;
+    }
+    let base = find("python3").context("no python3")?;
     if folder.exists() {
         fs::remove_dir_all(folder)
             .with_context(|| format!("could not remove {}", folder.display()))?;

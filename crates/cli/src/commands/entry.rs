@@ -6,7 +6,9 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, ColorChoice, Command, Global};
-use crate::commands::{check, demo, fleet, init, list, local, report, resume, run, show};
+use crate::commands::{
+    check, demo, doctor, fleet, init, list, local, report, rerun, resume, run, show, sweep,
+};
 use crate::failure::{Failure, Outcome};
 use crate::printer::{Printer, Verbosity};
 
@@ -38,6 +40,9 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
     match command {
         Command::Run(args) => runtime()?.block_on(run::run(args, printer)),
         Command::Resume(args) => runtime()?.block_on(resume::resume(&args, printer)),
+        Command::Rerun(args) => runtime()?.block_on(rerun::rerun(&args, printer)),
+        Command::Sweep(args) => runtime()?.block_on(sweep::sweep(&args, printer)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::doctor(&args, printer)),
         Command::Check(args) => runtime()?.block_on(check::check(&args, printer)),
         Command::List(args) => list::list(&args, printer),
         Command::Show(args) => show::show(&args, printer),
@@ -63,7 +68,12 @@ fn dispatch(command: Command, printer: Printer) -> Outcome {
 fn starts_processes(command: &Command) -> bool {
     matches!(
         command,
-        Command::Run(_) | Command::Resume(_) | Command::Check(_) | Command::Local(_)
+        Command::Run(_)
+            | Command::Resume(_)
+            | Command::Rerun(_)
+            | Command::Check(_)
+            | Command::Doctor(_)
+            | Command::Local(_)
     )
 }
 

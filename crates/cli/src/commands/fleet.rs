@@ -16,20 +16,7 @@ use crate::service::Service;
 const API_KEY: &str = "FLEET_API_KEY";
 
 pub(crate) async fn fleet(args: FleetArgs, printer: Printer) -> Outcome {
-    let url = args.endpoint.as_deref().unwrap_or(DEFAULT_BASE_URL);
-    let key = std::env::var(API_KEY).unwrap_or_default();
-    if key.is_empty() && url == DEFAULT_BASE_URL {
-        return Err(Failure::usage(format!("error: {API_KEY} is not set")).hint(
-            "set it, or name another service with --endpoint (`harness local` serves one here)",
-        ));
-    }
-    // A server without a key takes any; the header must have something in it.
-    let key = if key.is_empty() {
-        "none".to_owned()
-    } else {
-        key
-    };
-    let service = Service::remote(url, key.into(), RateLimits::default())?;
+    let service = by_environment(args.endpoint.as_deref())?;
     let out = Output {
         printer,
         json: args.json,
@@ -44,6 +31,24 @@ pub(crate) async fn fleet(args: FleetArgs, printer: Printer) -> Outcome {
             close(&service.client, instances, run_id, out).await
         }
     }
+}
+
+/// The service that the official SDK would use: `FLEET_BASE_URL` or the hosted one, with `FLEET_API_KEY`.
+pub(crate) fn by_environment(endpoint: Option<&str>) -> Result<Service, Failure> {
+    let url = endpoint.unwrap_or(DEFAULT_BASE_URL);
+    let key = std::env::var(API_KEY).unwrap_or_default();
+    if key.is_empty() && url == DEFAULT_BASE_URL {
+        return Err(Failure::usage(format!("error: {API_KEY} is not set")).hint(
+            "set it, or name another service with --endpoint (`harness local` serves one here)",
+        ));
+    }
+    // A server without a key takes any; the header must have something in it.
+    let key = if key.is_empty() {
+        "none".to_owned()
+    } else {
+        key
+    };
+    Service::remote(url, key.into(), RateLimits::default())
 }
 
 #[derive(Clone, Copy)]
@@ -71,7 +76,7 @@ impl Output {
     }
 }
 
-fn failed(error: &fleet_api::Error) -> Failure {
+pub(crate) fn failed(error: &fleet_api::Error) -> Failure {
     let failure = Failure::usage(format!("error: {}", error.to_line()));
     if error.is_auth() {
         failure.hint(format!("the key comes from the variable {API_KEY}"))

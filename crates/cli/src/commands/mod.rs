@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 pub(crate) mod demo_package;
+mod doctor;
 mod entry;
 mod fleet;
 mod init;
@@ -10,9 +11,11 @@ mod list;
 mod local;
 mod prepare;
 mod report;
+mod rerun;
 mod resume;
 mod run;
 mod show;
 mod sitting;
+mod sweep;
 
 pub(crate) use entry::main;

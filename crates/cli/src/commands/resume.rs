@@ -100,7 +100,7 @@ async fn take_up(found: FoundRun, spec: &RunSpec, service: &Service) -> Result<T
 }
 
 /// The spec that the run was begun with. A changed one would make one report of two experiments.
-fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec, Failure> {
+pub(crate) fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec, Failure> {
     let path: PathBuf = found.layout.spec();
     let current_dir = std::env::current_dir().map_err(|error| {
         Failure::usage(format!("error: could not find the current folder: {error}"))
@@ -123,7 +123,11 @@ fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec, Failure> {
 }
 
 /// The plan as the journal has it, with the tasks as they are now.
-fn plan_of(record: &RunRecord, tasks: Vec<Task>, spec: &RunSpec) -> Result<Plan, Failure> {
+pub(crate) fn plan_of(
+    record: &RunRecord,
+    tasks: Vec<Task>,
+    spec: &RunSpec,
+) -> Result<Plan, Failure> {
     let tasks: HashMap<TaskKey, Arc<Task>> = tasks
         .into_iter()
         .map(|task| (TaskKey::new(task.key.as_str()), Arc::new(task)))

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: RunArgs, printer: Printer) -> Outcome {
     sit(sitting, printer).await
 }
 
-fn run_info(
+pub(crate) fn run_info(
     run_id: &RunId,
     started_at: jiff::Timestamp,
     spec: &RunSpec,
@@ -83,10 +83,15 @@ fn run_info(
         },
         trials_per_task: plan.trials_per_task,
         variants: variants.collect(),
+        rerun_of: None,
     }
 }
 
-fn make_folder(layout: &RunLayout, resolved_spec: &str, reports: &Path) -> Result<(), Failure> {
+pub(crate) fn make_folder(
+    layout: &RunLayout,
+    resolved_spec: &str,
+    reports: &Path,
+) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::usage(format!("error: could not make the run's folder: {error}"))
             .hint("name another place with --out, or in the spec as report.dir")

@@ -1,0 +1,203 @@
+//! `harness doctor`: what this machine has, what is missing, and what to do about it. Found out by trying.
+
+use std::path::Path;
+
+use process_tree::Shim;
+use run_record::ExitCode;
+use serde::Serialize;
+
+use super::fleet::by_environment;
+use crate::args::DoctorArgs;
+use crate::failure::Outcome;
+use crate::printer::{Printer, style, styled};
+use crate::runs;
+
+/// How a finding is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Health {
+    Good,
+    /// Something works less well, or only some uses do.
+    Limited,
+    /// Runs will not work.
+    Bad,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    health: Health,
+    found: String,
+    /// What to do; empty if there is nothing to do.
+    advice: String,
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            what,
+            health: Health::Good,
+            found: found.into(),
+            advice: String::new(),
+        }
+    }
+
+    fn advise(self, health: Health, advice: impl Into<String>) -> Self {
+        Self {
+            health,
+            advice: advice.into(),
+            ..self
+        }
+    }
+}
+
+/// Open files below which fifty trials at once do not fit.
+const FEW_FILES: u64 = 1024;
+
+/// Free space that a night of logs may need.
+const LITTLE_SPACE: u64 = 1024 * 1024 * 1024;
+
+pub(crate) async fn doctor(args: &DoctorArgs, printer: Printer) -> Outcome {
+    let findings = vec![
+        containment().await,
+        open_files(),
+        space(&args.dir.runs),
+        python(),
+        unfinished(&args.dir.runs),
+        service(args.endpoint.as_deref()).await,
+    ];
+    if args.json {
+        printer.json(&findings);
+    } else {
+        for finding in &findings {
+            let (mark, color) = match finding.health {
+                Health::Good => ("ok     ", style::GOOD),
+                Health::Limited => ("limited", style::WARN),
+                Health::Bad => ("bad    ", style::BAD),
+            };
+            printer.data(format_args!(
+                "{}  {:<12} {}",
+                styled(color, mark),
+                finding.what,
+                finding.found
+            ));
+            if !finding.advice.is_empty() {
+                printer.data(format_args!("{:>22} {}", "→", finding.advice));
+            }
+        }
+    }
+    let bad = findings.iter().any(|finding| finding.health == Health::Bad);
+    Ok(if bad {
+        ExitCode::Usage
+    } else {
+        ExitCode::Success
+    })
+}
+
+async fn containment() -> Finding {
+    let report = process_tree::probe(&Shim::current_exe()).await;
+    let found = match report.level {
+        3 => "level 3: agents run sealed in namespaces of their own",
+        1 => "level 1: a supervisor kills every process of an agent",
+        _ => "no supervisor could be started",
+    };
+    let finding = Finding::good("containment", found);
+    match report.level {
+        3 => finding,
+        1 => finding.advise(Health::Limited, report.reasons.join("; ")),
+        _ => finding.advise(Health::Bad, report.reasons.join("; ")),
+    }
+}
+
+fn open_files() -> Finding {
+    use nix::sys::resource::{Resource, getrlimit};
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) => {
+            let finding = Finding::good("open files", format!("{soft}, may be raised to {hard}"));
+            if hard < FEW_FILES {
+                finding.advise(
+                    Health::Limited,
+                    "raise the hard limit (ulimit -Hn) for more trials at once",
+                )
+            } else {
+                finding
+            }
+        }
+        Err(error) => Finding::good("open files", error.to_string())
+            .advise(Health::Limited, "the limit is not known"),
+    }
+}
+
+fn space(runs: &Path) -> Finding {
+    let place = if runs.is_dir() { runs } else { Path::new(".") };
+    match nix::sys::statvfs::statvfs(place) {
+        Ok(stat) => {
+            let free = stat.blocks_available().saturating_mul(stat.fragment_size());
+            let text = format!("{:.1} GiB free for runs", free as f64 / 1024.0_f64.powi(3));
+            let finding = Finding::good("disk", text);
+            if free < LITTLE_SPACE {
+                finding.advise(Health::Limited, "name another place with --out")
+            } else {
+                finding
+            }
+        }
+        Err(error) => Finding::good("disk", error.to_string())
+            .advise(Health::Bad, "name another place with --out"),
+    }
+}
+
+fn python() -> Finding {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join("python3"))
+        .find(|file| file.is_file());
+    match found {
+        Some(file) => Finding::good("python3", file.display().to_string()),
+        None => Finding::good("python3", "not found").advise(
+            Health::Limited,
+            "only Python verifiers and agents need it; native verifiers do not",
+        ),
+    }
+}
+
+fn unfinished(dir: &Path) -> Finding {
+    let mut names = Vec::new();
+    for folder in runs::folders(dir) {
+        if let Ok(run) = runs::read(&folder)
+            && (run.record.end.is_none() || !run.record.open_leases().is_empty())
+        {
+            names.push(run.record.info.run_id.to_string());
+        }
+    }
+    match names.as_slice() {
+        [] => Finding::good("runs", "none unfinished"),
+        [first, ..] => Finding::good(
+            "runs",
+            format!("{} unfinished: {}", names.len(), names.join(", ")),
+        )
+        .advise(
+            Health::Limited,
+            format!("`harness resume {first}` goes on with it and gives back what it left"),
+        ),
+    }
+}
+
+async fn service(endpoint: Option<&str>) -> Finding {
+    let unused = "not needed for `endpoint: local`";
+    let Ok(service) = by_environment(endpoint) else {
+        return Finding::good("service", format!("no FLEET_API_KEY: {unused}"));
+    };
+    match service.client.account().await {
+        Ok(account) => Finding::good(
+            "service",
+            format!(
+                "{} answers: team {}, {} of {} instances in use",
+                service.endpoint, account.team_name, account.instance_count, account.instance_limit
+            ),
+        ),
+        Err(error) => Finding::good("service", error.to_line()).advise(
+            Health::Limited,
+            format!("check FLEET_API_KEY and FLEET_BASE_URL; {unused}"),
+        ),
+    }
+}
