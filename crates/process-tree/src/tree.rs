@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::command::{OutputSink, Shim, TreeCommand};
 use crate::error::SpawnError;
 use crate::exit::{LeaderStatus, StreamStats, Survivor, TreeExit};
-use crate::output::{Drained, Store, drain};
+use crate::output::{Drained, Handling, Store, drain};
 use crate::protocol::{End, KILL, Status, TERMINATE};
 use crate::start::{StartError, Started, check, start, wake};
 use crate::sweep::sweep;
@@ -56,8 +56,8 @@ pub async fn spawn(shim: &Shim, command: TreeCommand) -> Result<ProcessTree, Spa
         stderr: stderr_pipe,
         ..
     } = started;
-    let stdout = Drain::start(stdout_pipe, stdout, &command.stdout, watch);
-    let stderr = Drain::start(stderr_pipe, stderr, &command.stderr, false);
+    let stdout = Drain::start(stdout_pipe, stdout, &command.stdout, watch, &command.mask);
+    let stderr = Drain::start(stderr_pipe, stderr, &command.stderr, false, &command.mask);
     let supervision = Supervision {
         shim,
         registration,
@@ -299,6 +299,7 @@ impl Drain {
         store: Option<Store>,
         sink: &OutputSink,
         watch: bool,
+        mask: &[Vec<u8>],
     ) -> Self {
         let limit = match sink {
             OutputSink::Null => 0,
@@ -306,7 +307,12 @@ impl Drain {
         };
         Self(pipe.zip(store).map(|(pipe, store)| {
             let (stop, stopped) = oneshot::channel();
-            let reader = tokio::spawn(drain(pipe, store, limit, watch, stopped));
+            let handling = Handling {
+                limit,
+                watch,
+                mask: mask.to_vec(),
+            };
+            let reader = tokio::spawn(drain(pipe, store, handling, stopped));
             (reader, stop)
         }))
     }

@@ -131,10 +131,17 @@ async fn settle(
     }
     keep_transcript(&result, files);
     let report = report(exit, ended, &result);
+    // The verifier gets the answer as it was given; only what is written is masked.
+    let masked = |text: &Option<String>| text.clone().map(|text| context.masked(text));
+    let written = AgentReport {
+        error: masked(&report.error),
+        final_answer: masked(&report.final_answer),
+        ..report.clone()
+    };
     let finished = Event::AgentFinished {
         trial: current.plan.id.clone(),
         attempt: current.attempt,
-        report: Box::new(report.clone()),
+        report: Box::new(written.clone()),
     };
     context
         .record(finished)
@@ -146,7 +153,7 @@ async fn settle(
         return Err(AttemptFailure::infrastructure(Failure {
             phase: Phase::Agent,
             kind: ErrorKind::AgentInfrastructure,
-            message: result.error.unwrap_or_else(|| {
+            message: written.error.unwrap_or_else(|| {
                 format!("the agent says that the infrastructure failed it (exit {TRY_AGAIN})")
             }),
         }));

@@ -156,6 +156,7 @@ pub(crate) fn command(
     command.stdout = sink(&files.stdout);
     command.stderr = sink(&files.stderr);
     command.watch_last_json_line = true;
+    command.mask = context.secrets();
     command.grace = agent.grace_period;
     command.limits = Limits {
         data_bytes: agent.memory_limit,

@@ -7,12 +7,16 @@ use std::time::Duration;
 use fleet_api::{Client, SecretString, types};
 use process_tree::Shim;
 use run_record::{Event, Failure, RunId, RunLayout, TrialId};
+use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::lease::{Beats, Heartbeats};
 use crate::recorder::{JournalBroken, Recorder};
 use crate::runner::{Admission, LivePhase, Notice, StopSignal};
 use crate::spec::RunSpec;
+
+/// The shortest text that is masked.
+const LEAST_SECRET: usize = 4;
 
 /// Makes a client of the service. Heartbeats have one of their own, on their own runtime.
 pub(crate) type Connect = Arc<dyn Fn() -> Result<Client, fleet_api::BuildError> + Send + Sync>;
@@ -57,6 +61,26 @@ impl TrialContext {
     /// The run's id in the service's words.
     pub(crate) fn service_run_id(&self) -> types::RunId {
         types::RunId::new(self.run_id.as_str())
+    }
+
+    /// What must not be written anywhere: the credential and what the spec took from the environment.
+    pub(crate) fn secrets(&self) -> Vec<Vec<u8>> {
+        let key = self.api_key.expose_secret();
+        let secrets = self.spec.secrets().chain([key]);
+        // A very short one would mask half of every text, and is no secret.
+        secrets
+            .filter(|secret| secret.len() >= LEAST_SECRET)
+            .map(|secret| secret.as_bytes().to_vec())
+            .collect()
+    }
+
+    /// The same for a text: an agent's error or answer.
+    pub(crate) fn masked(&self, text: String) -> String {
+        let key = self.api_key.expose_secret();
+        let secrets = self.spec.secrets().chain([key]);
+        secrets
+            .filter(|secret| secret.len() >= LEAST_SECRET)
+            .fold(text, |text, secret| text.replace(secret, "***"))
     }
 
     /// How long an attempt may hold its instance: the lease's own deadline.

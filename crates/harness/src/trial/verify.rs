@@ -158,8 +158,8 @@ fn keep_evidence(
     response: &fleet_api::types::ExecuteResponse,
 ) {
     let path = context.layout.trial(&current.plan.id).file("verifier.json");
-    let text = serde_json::to_vec_pretty(response).expect("a decoded answer can be encoded");
-    if let Err(error) = fs_err::write(path, text) {
+    let text = serde_json::to_string_pretty(response).expect("a decoded answer can be encoded");
+    if let Err(error) = fs_err::write(path, context.masked(text)) {
         tracing::warn!(trial = %current.plan.id, %error, "the verifier's answer could not be kept");
     }
 }

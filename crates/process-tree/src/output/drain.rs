@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::head_tail::HeadTail;
 use super::json_line::LastJsonLine;
+use super::mask::Mask;
 use crate::exit::StreamStats;
 
 /// As much as a pipe holds on Linux, so that one read can empty it.
@@ -28,19 +29,31 @@ pub(crate) struct Drained {
     pub(crate) last_json_line: Option<Vec<u8>>,
 }
 
-/// Reads `pipe` to its end, or until `stop` fires, and keeps at most `limit` bytes in `store`.
+/// What is done with a stream on its way.
+#[derive(Debug)]
+pub(crate) struct Handling {
+    /// The most bytes kept.
+    pub(crate) limit: u64,
+    /// Remember the last line that starts with `{`.
+    pub(crate) watch: bool,
+    /// Replaced before anything is kept or remembered.
+    pub(crate) mask: Vec<Vec<u8>>,
+}
+
+/// Reads `pipe` to its end, or until `stop` fires, and keeps what `handling` says in `store`.
 ///
 /// A store that cannot be written is given up, never the stream: a command must not block or
 /// die because our disk is full.
 pub(crate) async fn drain(
     mut pipe: pipe::Receiver,
     mut store: Store,
-    limit: u64,
-    watch: bool,
+    handling: Handling,
     mut stop: oneshot::Receiver<()>,
 ) -> Drained {
-    let mut keep = HeadTail::new(limit);
-    let mut watch = watch.then(LastJsonLine::new);
+    let mut keep = HeadTail::new(handling.limit);
+    let mut watch = handling.watch.then(LastJsonLine::new);
+    let mut mask = Mask::new(&handling.mask);
+    let mut seen = 0;
     let mut stats = StreamStats::default();
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -57,10 +70,12 @@ pub(crate) async fn drain(
                 break;
             }
             Ok(length) => {
+                seen += length as u64;
+                let bytes = mask.push(&chunk[..length]);
                 if let Some(watch) = &mut watch {
-                    watch.push(&chunk[..length]);
+                    watch.push(&bytes);
                 }
-                let head = keep.push(&chunk[..length]);
+                let head = keep.push(&bytes);
                 stats.bytes_kept += store.write(head, &mut stats).await;
             }
             Err(error) => {
@@ -69,11 +84,19 @@ pub(crate) async fn drain(
             }
         }
     }
-    stats.bytes_seen = keep.seen();
+    let rest = mask.finish();
+    if let Some(watch) = &mut watch {
+        watch.push(&rest);
+    }
+    let head = keep.push(&rest);
+    stats.bytes_kept += store.write(head, &mut stats).await;
+    stats.bytes_seen = seen;
+    // Masking changes lengths, so what was dropped is counted after it.
+    let masked = keep.seen();
     let (marker, tail) = keep.finish();
     store.write(&marker, &mut stats).await;
     stats.bytes_kept += store.write(&tail, &mut stats).await;
-    stats.truncated = stats.bytes_kept < stats.bytes_seen;
+    stats.truncated = stats.bytes_kept < masked;
     stats.memory = store.close(&mut stats).await;
     Drained {
         stats,

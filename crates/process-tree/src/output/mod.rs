@@ -3,8 +3,9 @@
 mod drain;
 mod head_tail;
 mod json_line;
+mod mask;
 
 #[cfg(target_os = "linux")]
 pub(crate) use drain::Store;
 #[cfg(target_os = "linux")]
-pub(crate) use drain::{Drained, drain};
+pub(crate) use drain::{Drained, Handling, drain};
