@@ -21,7 +21,7 @@ pub(crate) async fn fleet(args: FleetArgs, printer: Printer) -> Outcome {
         printer,
         json: args.json,
     };
-    match args.command {
+    let answered = match args.command {
         FleetCommand::Account => account(&service.client, out).await,
         FleetCommand::Envs => envs(&service.client, out).await,
         FleetCommand::Tasks(filter) => tasks(&service.client, filter, out).await,
@@ -30,7 +30,9 @@ pub(crate) async fn fleet(args: FleetArgs, printer: Printer) -> Outcome {
         FleetCommand::Close { instances, run_id } => {
             close(&service.client, instances, run_id, out).await
         }
-    }
+    };
+    // The address may come from a variable that was set long ago, so a failure says whom it asked.
+    answered.map_err(|failure| failure.hint(format!("the service asked was {}", service.endpoint)))
 }
 
 /// The service that the official SDK would use: `FLEET_BASE_URL` or the hosted one, with `FLEET_API_KEY`.

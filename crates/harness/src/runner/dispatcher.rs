@@ -114,10 +114,6 @@ where
         &self.record
     }
 
-    pub(crate) fn into_record(self) -> RunRecord {
-        self.record
-    }
-
     /// Why the run ends, once it has.
     pub(crate) fn end_reason(&self) -> StopReason {
         self.stop.reason().cloned().unwrap_or(StopReason::Completed)

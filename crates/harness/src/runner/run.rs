@@ -12,8 +12,9 @@ use futures::Stream;
 use futures::StreamExt as _;
 use process_tree::Shim;
 use run_record::{
-    Attempt, Entry, Event, Journal, JournalError, JournalStore as _, RunEnd, RunId, RunInfo,
-    RunLayout, RunRecord, TeardownOutcome, TrialId, TrialRecord, Verdict,
+    Attempt, Entry, ErrorKind, Event, Failure, Journal, JournalError, JournalStore as _, OpenLease,
+    Phase, RunEnd, RunId, RunInfo, RunLayout, RunRecord, TeardownOutcome, TrialId, TrialRecord,
+    Verdict,
 };
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -152,27 +153,25 @@ pub async fn run(
     };
     let end = RunEnd {
         reason: dispatcher.end_reason(),
-        unconfirmed: swept.unconfirmed,
-        swept: swept.closed,
+        unconfirmed: swept.unconfirmed.clone(),
+        swept: swept.closed.clone(),
         proven_empty: swept.proven_empty,
         elapsed_ms: millis(dispatcher.elapsed()),
     };
     let finished = Event::RunFinished { end: Box::new(end) };
-    // A journal that is broken has been told of; the verdict then rests on what is durable.
+    // A journal that is broken has been told of; how the run ends is then known to this process only.
     let last = context.record(finished.clone());
     let durable = matches!(tokio::time::timeout(LAST_WORDS, last).await, Ok(Ok(())));
     while let Ok(notice) = heard.try_recv() {
         let _ = dispatcher.handle(notice);
     }
-    let verdict = {
-        let mut record = dispatcher.record().clone();
-        if !durable {
-            end_in_memory(&mut record, finished);
-        }
-        Verdict::of(&record)
-    };
+    let mut record = dispatcher.record().clone();
+    if !durable {
+        end_in_memory(&mut record, swept.proven_empty, finished);
+    }
+    let verdict = Verdict::of(&record);
     dispatcher.tell(RunEvent::Finished { verdict: &verdict });
-    Ok((dispatcher.into_record(), verdict))
+    Ok((record, verdict))
 }
 
 /// What the executor is given: every trial of a new run; of one that goes on, what has no score once everything
@@ -340,13 +339,56 @@ where
 }
 
 /// The end of a run whose journal takes no more: known to this process, and to nobody after it.
-fn end_in_memory(record: &mut RunRecord, event: Event) {
-    let entry = Entry {
-        seq: u64::MAX,
-        at: jiff::Timestamp::now(),
-        event,
+///
+/// A listing that found nothing proves that nothing is held, although no release could be written; without it a full
+/// disk would be told as a leak, with nothing to close.
+fn end_in_memory(record: &mut RunRecord, proven_empty: bool, finished: Event) {
+    let open = if proven_empty {
+        record.open_leases()
+    } else {
+        Vec::new()
     };
-    record.apply(&entry).expect("a run can end at any moment");
+    let at = jiff::Timestamp::now();
+    let mut apply = |event: Event| {
+        let seq = u64::MAX;
+        record.apply(&Entry { seq, at, event })
+    };
+    for lease in open {
+        for event in lost_with_the_journal(lease) {
+            // An attempt takes of these what its state still allows.
+            let _ = apply(event);
+        }
+    }
+    apply(finished).expect("a run can end at any moment");
+}
+
+/// What would have been written of an attempt that the broken journal cut off.
+fn lost_with_the_journal(lease: OpenLease) -> [Event; 3] {
+    let OpenLease { trial, attempt, .. } = lease;
+    let failure = Failure {
+        phase: Phase::Agent,
+        kind: ErrorKind::Storage,
+        message: "the journal could not be written".to_owned(),
+    };
+    [
+        Event::Unscored {
+            trial: trial.clone(),
+            attempt,
+            failure,
+            retry: false,
+            ambiguous: false,
+        },
+        Event::ReleaseIntended {
+            trial: trial.clone(),
+            attempt,
+        },
+        Event::Released {
+            trial,
+            attempt,
+            teardown: TeardownOutcome::Released,
+            elapsed_ms: 0,
+        },
+    ]
 }
 
 impl From<RunSignal> for StopCause {

@@ -32,6 +32,10 @@ pub(crate) async fn score(
     if context.spec.agent.verify == VerifyWhen::OnSuccess
         && report.outcome != AgentOutcome::Completed
     {
+        // An agent whose environment broke under it fails too, and that is not its zero.
+        if let Some(lost) = lost(context, lease).await {
+            return Err(AttemptFailure::infrastructure(lost));
+        }
         return Ok(Scored {
             score: 0.0,
             verifier: VerifierReport {
@@ -66,6 +70,15 @@ pub(crate) async fn score(
             why = lease.lost() => Try::Lost(failure(ErrorKind::EnvironmentLost, why)),
             () = context.stop.reached(StopLevel::Forceful) => return Err(cancelled(Phase::Verify)),
         };
+        // A verifier that looks at a dead instance fails or finds nothing done: neither says anything of the agent.
+        let doubtful = match &tried {
+            Try::Scored(score, _) => *score < context.spec.pass_threshold,
+            Try::Failed(_) => true,
+            Try::Lost(_) | Try::Refused(_) => false,
+        };
+        if doubtful && let Some(lost) = lost(context, lease).await {
+            return Err(AttemptFailure::infrastructure(lost));
+        }
         match tried {
             Try::Scored(score, execution_id) => {
                 return Ok(Scored {
@@ -95,6 +108,21 @@ pub(crate) async fn score(
             }
         }
     }
+}
+
+/// How the instance is lost, if the service says that it is. No answer proves nothing.
+async fn lost(context: &TrialContext, lease: &Lease) -> Option<Failure> {
+    // Both arms only read.
+    let seen = tokio::select! {
+        seen = context.client.instance(&lease.instance.instance_id) => seen,
+        () = context.stop.reached(StopLevel::Forceful) => return None,
+    };
+    let how = match seen {
+        Ok(seen) if seen.status.is_ended() => format!("the instance is {}", seen.status),
+        Err(error) if error.is_gone() => error.to_line(),
+        Ok(_) | Err(_) => return None,
+    };
+    Some(failure(ErrorKind::EnvironmentLost, how))
 }
 
 async fn verify_once(

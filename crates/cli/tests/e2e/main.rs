@@ -1,0 +1,15 @@
+//! The product from outside: the real binary against its embedded server, judged by what it prints, what it leaves
+//! on disk and which processes are alive afterwards. What a single crate can show is tested there, not here.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod agents;
+mod bad_input;
+mod fleet_commands;
+mod quickstart;
+mod quota;
+mod reports;
+mod scale;
+mod signals;
+mod support;
+mod verifiers;
