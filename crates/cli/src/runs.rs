@@ -23,12 +23,15 @@ pub(crate) fn folders(dir: &Path) -> Vec<PathBuf> {
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| !path.is_symlink() && path.join("journal.jsonl").is_file())
         .collect();
-    found.sort_by_key(|path| {
+    found.sort_by_cached_key(|path| {
         let name = file_name(path);
-        // NAME-YYYYMMDD-HHMMSS-xxxx: the last three parts are the order.
-        let mut parts: Vec<&str> = name.rsplitn(4, '-').collect();
-        parts.reverse();
-        parts.get(1..).map(|when| when.join("-"))
+        // NAME-YYYYMMDD-HHMMSS-xxxx: the two before the last are the time. Runs of one second come in the order in
+        // which their folders were made, as far as the file system knows.
+        let mut parts = name.rsplitn(4, '-').skip(1);
+        let (time, day) = (parts.next(), parts.next());
+        let when = day.zip(time).map(|(day, time)| format!("{day}-{time}"));
+        let made = path.metadata().and_then(|data| data.created()).ok();
+        (when, made, name)
     });
     found
 }
