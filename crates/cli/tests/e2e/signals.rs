@@ -105,6 +105,73 @@ fn the_second_ctrl_c_does_not_wait_for_the_grace_period() {
 }
 
 #[test]
+fn a_run_is_stopped_cleanly_while_environments_start() {
+    let bench = Bench::new();
+    bench.tasks(&["a", "b", "c"]);
+    // An app that is never ready, so that every trial stays where it is.
+    let manifest = json!({
+        "key": "helpdesk",
+        "name": "Never ready",
+        "versions": {"v1.0.0": "2026-11-01"},
+        "data": {"default": {"current": "empty.sql"}},
+        "apps": {"web": {"command": ["sh", "-c", "touch \"$0\"; sleep 300", bench.path("starts")]}},
+        "start_timeout": "5m",
+    });
+    bench.write(
+        "environments/slow/empty.sql",
+        "CREATE TABLE t (id INTEGER);",
+    );
+    bench.write("environments/slow/environment.yaml", manifest.to_string());
+    let spec = bench.spec(json!({
+        "fleet": {"local": {"environments": ["environments"]}},
+        "environment": {"ready_timeout": "5m"},
+    }));
+    let mut command = bench.harness();
+    command.arg("run").arg(spec);
+    let mut running = bench.start(command);
+    running.until("an app that starts", || bench.path("starts").exists());
+    running.signal(Signal::SIGINT);
+    running.end_within(Duration::from_secs(30)).expect(130);
+    assert_all_cancelled(&bench);
+}
+
+#[test]
+fn a_terminal_that_hangs_up_stops_the_run_and_nohup_does_not() {
+    let bench = Bench::new();
+    let running = busy(&bench, BUSY, json!({}));
+    running.signal(Signal::SIGHUP);
+    let ran = running.end_within(Duration::from_secs(20));
+    assert!([129, 143].contains(&ran.code()), "{}", ran.code());
+    assert_all_cancelled(&bench);
+
+    let bench = Bench::new();
+    bench.tasks(&["t"]);
+    let (at_work, go) = (bench.path("at-work"), bench.path("go"));
+    let spec = bench.script_spec(
+        "touch \"$1\"; i=0; while [ ! -e \"$2\" ] && [ $i -lt 600 ]; do sleep 0.05; i=$((i+1)); done",
+        json!({"agent": {"command": ["sh", "{spec_dir}/agent.sh", at_work, go]}}),
+    );
+    let like = bench.harness();
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(like.get_program())
+        .arg("run")
+        .arg(spec)
+        .env_clear()
+        .envs(
+            like.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(like.get_current_dir().unwrap());
+    let mut running = bench.start(command);
+    running.until("the agent at work", || at_work.exists());
+    running.signal(Signal::SIGHUP);
+    fs::write(&go, "").unwrap();
+    running.end().expect(0);
+}
+
+#[test]
 fn a_killed_harness_takes_its_agents_and_instances_along() {
     let bench = Bench::new();
     let script = format!("setsid sh -c 'sleep 300' &\n{STUBBORN}{BUSY}");

@@ -13,11 +13,8 @@ async fn a_close_ends_processes_and_files_and_may_be_repeated() {
     let record = server.create_default().await;
     let root = record["urls"]["root"].as_str().unwrap();
     server.text(&format!("{root}fork")).await;
-    assert!(
-        server.processes().len() >= 2,
-        "the app and the child it forked are there: {:?}",
-        server.processes()
-    );
+    // The app and the child it forked.
+    server.wait_for_processes(2).await;
     let instances = entries(&server.dir.path().join("data"))
         .into_iter()
         .find(|dir| dir.to_string_lossy().contains("instances-"))
@@ -225,7 +222,7 @@ async fn a_shutdown_ends_every_instance_with_all_it_started() {
     server
         .try_create(json!({"env_key": "notes", "max_wait_seconds": 0}))
         .await;
-    assert!(server.processes().len() >= 6, "{:?}", server.processes());
+    server.wait_for_processes(6).await;
     let (token, dir) = (server.token.clone(), server.dir);
     let report = server.server.shutdown().await;
     assert_eq!(report.leftovers, Vec::<String>::new());

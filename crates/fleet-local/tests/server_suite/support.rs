@@ -121,6 +121,16 @@ impl TestServer {
     }
 
     /// Processes of this server's apps that are alive now.
+    /// Waits until at least this many processes of the server's apps are seen. A child that was just forked has the
+    /// token in its arguments only once it runs its own program.
+    pub(crate) async fn wait_for_processes(&self, least: usize) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.processes().len() < least {
+            assert!(Instant::now() < deadline, "{:?}", self.processes());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     pub(crate) fn processes(&self) -> Vec<String> {
         processes_with(&self.token)
     }
