@@ -138,7 +138,7 @@ pub(crate) struct ResumeArgs {
 pub(crate) struct RerunArgs {
     /// A run id, a unique prefix of one, a path, or `latest`
     pub(crate) run: String,
-    /// Which trials: without a score, scored below the threshold, or both
+    /// Which trials
     #[arg(long, value_enum)]
     pub(crate) only: Only,
     /// Only these tasks of them; may be given more than once

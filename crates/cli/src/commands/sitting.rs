@@ -68,7 +68,8 @@ pub(crate) async fn sit(sitting: Sitting, printer: Printer) -> Outcome {
             "help: nothing is lost: free some space, then `harness report {run_id}` writes them again"
         ));
     }
-    printer.say(conclusion(&record, &verdict, &layout));
+    // Who asks for quiet still wants the result.
+    printer.error(conclusion(&record, &verdict, &layout));
     if leftovers.is_empty() {
         return Ok(verdict.exit);
     }
