@@ -184,8 +184,17 @@ fn unfinished(dir: &Path) -> Finding {
 
 async fn service(endpoint: Option<&str>) -> Finding {
     let unused = "not needed for `endpoint: local`";
-    let Ok(service) = by_environment(endpoint) else {
-        return Finding::good("service", format!("no FLEET_API_KEY: {unused}"));
+    let service = match by_environment(endpoint) {
+        Ok(service) => service,
+        // Nothing was asked for, so nothing is wrong.
+        Err(_) if endpoint.is_none() && std::env::var_os("FLEET_API_KEY").is_none() => {
+            return Finding::good("service", format!("no FLEET_API_KEY: {unused}"));
+        }
+        Err(failure) => {
+            let found = failure.message.replace('\n', "; ");
+            let advice = format!("check FLEET_API_KEY and FLEET_BASE_URL; {unused}");
+            return Finding::good("service", found).advise(Health::Limited, advice);
+        }
     };
     match service.client.account().await {
         Ok(account) => Finding::good(
