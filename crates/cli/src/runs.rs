@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use run_record::{Replay, ReplayError, RunLayout, RunRecord, read_journal};
+use run_record::{Replay, ReplayError, RunLayout, RunRecord, replay};
 
 use crate::failure::{Failure, chain};
 
@@ -10,7 +10,7 @@ use crate::failure::{Failure, chain};
 pub(crate) struct FoundRun {
     pub(crate) layout: RunLayout,
     pub(crate) record: RunRecord,
-    /// What the record was folded from.
+    /// The journal that it was folded from; its own record is taken out.
     pub(crate) replay: Replay,
 }
 
@@ -80,23 +80,24 @@ fn locate(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
 /// Reads the run in a folder.
 pub(crate) fn read(folder: &Path) -> Result<FoundRun, Failure> {
     let layout = RunLayout::at(folder);
-    let replay = read_journal(&layout.journal()).map_err(|error| {
+    let mut replay = replay(&layout.journal()).map_err(|error| {
         let failure = Failure::usage(chain(&error));
         match error {
-            ReplayError::Corrupt { .. } => failure.hint("what stands before that line is still good; restore the file from a copy if there is one"),
+            ReplayError::Corrupt { .. } | ReplayError::Order { .. } => failure.hint(format!(
+                "restore it from a copy if there is one; else `harness resume {} --salvage` keeps what can be proven and runs the rest again",
+                folder.display()
+            )),
             ReplayError::TooNew { .. } => failure.hint("use the harness that wrote it, or a newer one"),
             ReplayError::Io { .. } => failure,
         }
     })?;
-    let record = RunRecord::fold(&replay.entries)
-        .map_err(|error| Failure::usage(chain(&error)))?
-        .ok_or_else(|| {
-            let journal = layout.journal();
-            Failure::usage(format!(
-                "error: the journal `{}` is empty",
-                journal.display()
-            ))
-        })?;
+    let record = replay.record.take().ok_or_else(|| {
+        let journal = layout.journal();
+        Failure::usage(format!(
+            "error: the journal `{}` is empty",
+            journal.display()
+        ))
+    })?;
     Ok(FoundRun {
         layout,
         record,

@@ -27,6 +27,7 @@ pub(crate) fn begin() -> Vec<Event> {
         gate: GateSpec::default(),
         trials_per_task: 1,
         variants: vec![],
+        planned: None,
         rerun_of: None,
     };
     let planned = |task: &str| Event::TrialPlanned {

@@ -49,6 +49,7 @@ impl RunBuilder {
                     name: VariantName::new(VariantName::DEFAULT),
                     values: Vec::new(),
                 }],
+                planned: None,
                 rerun_of: None,
             },
             planned: Vec::new(),
@@ -184,6 +185,7 @@ impl RunBuilder {
             signal,
             error: (!error.is_empty()).then(|| error.to_owned()),
             final_answer: None,
+            answer_masked: false,
             steps: Some(3 + n % 17),
             usage: Usage {
                 input_tokens: Some(1200 + 37 * (n % 101)),

@@ -179,6 +179,9 @@ pub struct RunInfo {
     pub trials_per_task: u32,
     /// The variants, in order.
     pub variants: Vec<VariantInfo>,
+    /// Trials of the plan; absent in journals of older versions. A damaged plan is known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<usize>,
     /// The run that this one repeats a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun_of: Option<RunId>,
@@ -253,6 +256,9 @@ pub struct AgentReport {
     /// Its answer, given to the verifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_answer: Option<String>,
+    /// True if `final_answer` is not what the verifier was given, because a secret in it is masked here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answer_masked: bool,
     /// Steps it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,

@@ -32,6 +32,7 @@ pub(crate) fn started(gate: GateSpec) -> Event {
                 name: VariantName::new("default"),
                 values: vec![],
             }],
+            planned: None,
             rerun_of: None,
         }),
     }
@@ -83,6 +84,7 @@ pub(crate) fn agent_finished(task: &str, attempt: u32) -> Event {
             signal: None,
             error: None,
             final_answer: Some("4 – \"four\"\n".into()),
+            answer_masked: false,
             steps: Some(3),
             usage: Usage::default(),
             leaked_processes: 0,

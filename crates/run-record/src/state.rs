@@ -99,7 +99,10 @@ impl AttemptState {
             (Leased, Event::AgentStarted { .. }) => to(Running, Holds::Instance),
             // An agent that could not be started goes from the lease straight to dead.
             (Leased | Running, Event::AgentFinished { .. }) => to(AgentDead, Holds::Instance),
-            (AgentDead, Event::VerifyIntended { .. }) => to(VerifyIntent, Holds::Instance),
+            // A verification that a dead harness asked for may be asked for again: the agent's work stands still.
+            (AgentDead | VerifyIntent, Event::VerifyIntended { .. }) => {
+                to(VerifyIntent, Holds::Instance)
+            }
             (VerifyIntent, Event::Scored { .. }) => to(Scored, Holds::Instance),
             // A failed agent that the spec asks not to verify has its zero without a verification.
             (AgentDead, Event::Scored { verifier, .. }) if verifier.tries == 0 => {

@@ -1,6 +1,6 @@
 //! What a run's end means for whoever started it: the exit code, as a pure function of the record.
 
-use crate::{GateSpec, RunRecord, RunStats, StopReason};
+use crate::{ErrorKind, Failure, GateSpec, RunRecord, RunStats, StopReason};
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +72,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Judges a record. A leak outranks a stop, a stop outranks unscored trials, those outrank the gate.
+    /// Judges a record. A leak outranks a bug of ours, that a stop, a stop outranks unscored trials, those outrank the gate.
     pub fn of(record: &RunRecord) -> Self {
         let stats = record.stats();
         let gate_failures = gate_failures(&record.info.gate, &stats, record);
@@ -85,6 +85,7 @@ impl Verdict {
         let stop = record.end.as_ref().map(|end| &end.reason);
         let exit = match stop {
             _ if leaked => ExitCode::Leaked,
+            _ if has_bug(record) => ExitCode::Internal,
             Some(StopReason::Interrupted) => ExitCode::Interrupted,
             Some(StopReason::Terminated) => ExitCode::Terminated,
             Some(StopReason::Fatal { .. }) => ExitCode::Fatal,
@@ -105,6 +106,13 @@ impl Verdict {
             exit,
         }
     }
+}
+
+/// Whether a trial met a bug of ours: its panic was contained, but nobody should take the run for a good one.
+fn has_bug(record: &RunRecord) -> bool {
+    let is_bug = |failure: &Failure| failure.kind == ErrorKind::Internal;
+    let mut attempts = record.trials.iter().flat_map(|trial| &trial.attempts);
+    attempts.any(|attempt| attempt.failure.as_ref().is_some_and(is_bug))
 }
 
 fn too_many_unscored(gate: &GateSpec, stats: &RunStats) -> bool {

@@ -83,6 +83,7 @@ pub(crate) fn run_info(
         },
         trials_per_task: plan.trials_per_task,
         variants: variants.collect(),
+        planned: Some(plan.trials.len()),
         rerun_of: None,
     }
 }

@@ -37,6 +37,7 @@ fn life(task: &str, number: u32) -> Vec<Event> {
                 signal: None,
                 error: None,
                 final_answer: None,
+                answer_masked: false,
                 steps: None,
                 usage: Usage::default(),
                 leaked_processes: 0,

@@ -147,6 +147,7 @@ fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
                 signal: None,
                 error: None,
                 final_answer: None,
+                answer_masked: false,
                 steps: None,
                 usage: Usage {
                     cost_usd: Some(1.25),

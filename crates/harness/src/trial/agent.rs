@@ -180,6 +180,7 @@ fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult) -> AgentReport {
         signal,
         error: result.error.clone(),
         final_answer: result.final_answer.clone(),
+        answer_masked: false,
         steps: result.steps,
         usage: result.usage,
         leaked_processes: exit.leaked,
