@@ -15,3 +15,4 @@ pub mod recovery;
 pub mod runner;
 pub mod spec;
 mod trial;
+mod world;

@@ -4,15 +4,14 @@
 //! person has seen is on disk. Fifty trials that record at once share one sync. The recorder decides nothing.
 
 use std::sync::Arc;
-use std::sync::mpsc;
 
-use run_record::{Entry, Event, JournalError, JournalStore};
-use tokio::sync::{mpsc as async_mpsc, oneshot};
+use run_record::{Entry, Event, JournalError, JournalStore, Room};
+use tokio::sync::{mpsc, oneshot};
 
 /// Where trials put their events. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::UnboundedSender<Job>,
 }
 
 /// The journal could not be written: nothing with an effect may be started any more.
@@ -25,6 +24,8 @@ pub(crate) struct JournalBroken(#[source] pub(crate) Arc<JournalError>);
 pub(crate) enum Recorded {
     /// An entry is durable.
     Entry(Box<Entry>),
+    /// The disk is full; what is under way can still be recorded. Said once.
+    LastRoom,
     /// The journal cannot be written; said once.
     Broken(Arc<JournalError>),
 }
@@ -40,46 +41,38 @@ const GROUP: usize = 256;
 
 impl Recorder {
     /// Starts the thread. It ends when the last clone of the recorder is gone.
-    pub(crate) fn start<S, T>(mut store: S, told: async_mpsc::UnboundedSender<T>) -> Self
+    pub(crate) fn start<S, T>(store: S, told: mpsc::UnboundedSender<T>) -> Self
     where
         S: JournalStore + 'static,
         T: From<Recorded> + Send + 'static,
     {
-        let (jobs, queue) = mpsc::channel::<Job>();
+        let (jobs, mut queue) = mpsc::unbounded_channel();
+        let mut writer = Writer::new(store, told);
         std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
-                let mut broken: Option<JournalBroken> = None;
-                while let Ok(first) = queue.recv() {
-                    let mut group = vec![first];
-                    group.extend(queue.try_iter().take(GROUP - 1));
-                    let result = match &broken {
-                        Some(broken) => Err(broken.clone()),
-                        None => write(&mut store, &mut group),
-                    };
-                    let answer = match result {
-                        Ok(entries) => {
-                            for entry in entries {
-                                // The dispatcher may be gone after a third signal; the journal is what counts.
-                                let _ = told.send(Recorded::Entry(Box::new(entry)).into());
-                            }
-                            Ok(())
-                        }
-                        Err(error) => {
-                            if broken.is_none() {
-                                let _ = told.send(Recorded::Broken(Arc::clone(&error.0)).into());
-                                broken = Some(error.clone());
-                            }
-                            Err(error)
-                        }
-                    };
-                    for job in group {
-                        // A caller that was dropped needs no answer.
-                        let _ = job.done.send(answer.clone());
-                    }
+                while let Some(first) = queue.blocking_recv() {
+                    writer.serve(first, &mut queue);
                 }
             })
             .expect("a thread can be started before any trial runs");
+        Self { jobs }
+    }
+
+    /// Writes on the main runtime itself: in a simulation there is one thread and no real disk.
+    #[cfg(test)]
+    pub(crate) fn simulated<S, T>(store: S, told: mpsc::UnboundedSender<T>) -> Self
+    where
+        S: JournalStore + 'static,
+        T: From<Recorded> + Send + 'static,
+    {
+        let (jobs, mut queue) = mpsc::unbounded_channel();
+        let mut writer = Writer::new(store, told);
+        tokio::spawn(async move {
+            while let Some(first) = queue.recv().await {
+                writer.serve(first, &mut queue);
+            }
+        });
         Self { jobs }
     }
 
@@ -88,10 +81,72 @@ impl Recorder {
         let (done, answer) = oneshot::channel();
         self.jobs
             .send(Job { events, done })
-            .expect("the recorder's thread lives as long as a recorder");
+            .expect("the recorder lives as long as a handle to it");
         answer
             .await
             .expect("the recorder answers every job before it ends")
+    }
+}
+
+/// The side that owns the journal.
+struct Writer<S, T> {
+    store: S,
+    told: mpsc::UnboundedSender<T>,
+    broken: Option<JournalBroken>,
+    last_room_told: bool,
+}
+
+impl<S: JournalStore, T: From<Recorded>> Writer<S, T> {
+    fn new(store: S, told: mpsc::UnboundedSender<T>) -> Self {
+        Self {
+            store,
+            told,
+            broken: None,
+            last_room_told: false,
+        }
+    }
+
+    /// Writes a job and those that wait behind it as one group, and answers them.
+    fn serve(&mut self, first: Job, queue: &mut mpsc::UnboundedReceiver<Job>) {
+        let mut group = vec![first];
+        while group.len() < GROUP
+            && let Ok(job) = queue.try_recv()
+        {
+            group.push(job);
+        }
+        let answer = self.write(&mut group);
+        for job in group {
+            // A caller that was dropped needs no answer.
+            let _ = job.done.send(answer.clone());
+        }
+    }
+
+    fn write(&mut self, group: &mut [Job]) -> Result<(), JournalBroken> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        match write(&mut self.store, group) {
+            Ok(entries) => {
+                for entry in entries {
+                    self.tell(Recorded::Entry(Box::new(entry)));
+                }
+                if self.store.room() == Room::Last && !self.last_room_told {
+                    self.last_room_told = true;
+                    self.tell(Recorded::LastRoom);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.tell(Recorded::Broken(Arc::clone(&error.0)));
+                self.broken = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn tell(&self, recorded: Recorded) {
+        // The dispatcher may be gone after a third signal; the journal is what counts.
+        let _ = self.told.send(recorded.into());
     }
 }
 
@@ -172,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_means_durable_and_groups_share_a_sync() {
         let disk = Arc::new(Mutex::new(Disk::default()));
-        let (told, mut heard) = async_mpsc::unbounded_channel::<Recorded>();
+        let (told, mut heard) = mpsc::unbounded_channel::<Recorded>();
         let recorder = Recorder::start(FakeStore(Arc::clone(&disk)), told);
         let all = (0..100).map(|_| {
             let recorder = recorder.clone();
@@ -195,12 +250,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_sync_is_final_and_said_once() {
+    async fn k9_a_failed_sync_is_final_and_said_once() {
         let disk = Arc::new(Mutex::new(Disk {
             fails: true,
             ..Disk::default()
         }));
-        let (told, mut heard) = async_mpsc::unbounded_channel::<Recorded>();
+        let (told, mut heard) = mpsc::unbounded_channel::<Recorded>();
         let recorder = Recorder::start(FakeStore(Arc::clone(&disk)), told);
         assert!(recorder.record(vec![event()]).await.is_err());
         disk.lock().unwrap().fails = false;

@@ -185,7 +185,7 @@ impl RunBuilder {
             signal,
             error: (!error.is_empty()).then(|| error.to_owned()),
             final_answer: None,
-            answer_masked: false,
+            verifiable: true,
             steps: Some(3 + n % 17),
             usage: Usage {
                 input_tokens: Some(1200 + 37 * (n % 101)),

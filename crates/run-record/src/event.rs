@@ -256,9 +256,10 @@ pub struct AgentReport {
     /// Its answer, given to the verifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_answer: Option<String>,
-    /// True if `final_answer` is not what the verifier was given, because a secret in it is masked here.
+    /// True if this report is all that a verification needs, so that another harness may ask for it after this one
+    /// ended: the agent came to its own end, and no secret in its answer is masked here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub answer_masked: bool,
+    pub verifiable: bool,
     /// Steps it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,

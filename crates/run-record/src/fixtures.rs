@@ -84,7 +84,7 @@ pub(crate) fn agent_finished(task: &str, attempt: u32) -> Event {
             signal: None,
             error: None,
             final_answer: Some("4 – \"four\"\n".into()),
-            answer_masked: false,
+            verifiable: true,
             steps: Some(3),
             usage: Usage::default(),
             leaked_processes: 0,

@@ -149,6 +149,7 @@ pub(crate) fn plan_of(
                 task: Arc::clone(task),
                 variant: Arc::clone(variant),
                 first_attempt: Attempt::FIRST,
+                finished: None,
             }),
             // What has its score needs its task no more.
             _ if trial.status == TrialStatus::Scored => {}

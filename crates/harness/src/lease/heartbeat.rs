@@ -1,17 +1,20 @@
 //! Keeps instances alive: one thread with a runtime of its own beats for every lease of the run.
 //!
 //! Heartbeats outlive the TTL at the service, so the sender is a dead-man switch: it beats only while the lease
-//! is before its own deadline and the main runtime has ticked lately. A stalled machine, a wedged scheduler or
-//! a forgotten lease ends by lapse. What a lost lease means is the trial's business; this file only says so.
+//! is before its own deadline and the main runtime has ticked lately. A wedged scheduler or a forgotten lease ends
+//! by lapse. Time is measured by a clock that counts sleep: a machine that wakes up asks the service what became of
+//! its leases before it believes in them. What a lost lease means is the trial's business; this file only says so.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
+
+use crate::world::BootClock;
 
 /// What one heartbeat can come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,29 +60,31 @@ pub(crate) struct KeptAlive {
     lost: watch::Receiver<Option<LeaseLost>>,
 }
 
-/// When the main runtime last proved that it is alive, as milliseconds since a common start.
+/// When the main runtime last proved that it is alive, in milliseconds of the clock.
 #[derive(Debug)]
 struct Pulse {
-    start: Instant,
+    clock: BootClock,
     last_ms: AtomicU64,
 }
 
 impl Pulse {
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
+    fn new(clock: BootClock) -> Self {
+        let pulse = Self {
+            clock,
             last_ms: AtomicU64::new(0),
-        }
+        };
+        pulse.beat();
+        pulse
     }
 
     fn beat(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(now, Ordering::Relaxed);
     }
 
     fn age(&self) -> Duration {
         let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-        self.start.elapsed().saturating_sub(last)
+        self.clock.now().saturating_sub(last)
     }
 }
 
@@ -102,7 +107,22 @@ impl Heartbeats {
                 // Ends when the sender is used or dropped.
                 let _ = runtime.block_on(ended);
             })?;
-        let pulse = Arc::new(Pulse::new());
+        Ok(Self::on(handle, Some(shutdown), BootClock::system(), every))
+    }
+
+    /// Beats on the main runtime itself, by another clock: in a simulation there is one thread and no real time.
+    #[cfg(test)]
+    pub(crate) fn simulated(clock: BootClock) -> Self {
+        Self::on(tokio::runtime::Handle::current(), None, clock, PULSE)
+    }
+
+    fn on(
+        runtime: tokio::runtime::Handle,
+        shutdown: Option<oneshot::Sender<()>>,
+        clock: BootClock,
+        every: Duration,
+    ) -> Self {
+        let pulse = Arc::new(Pulse::new(clock));
         let pulse_loop = tokio::spawn({
             let pulse = Arc::clone(&pulse);
             async move {
@@ -112,26 +132,26 @@ impl Heartbeats {
                 }
             }
         });
-        Ok(Self {
-            runtime: handle,
-            shutdown: Some(shutdown),
+        Self {
+            runtime,
+            shutdown,
             pulse,
             pulse_loop,
-        })
+        }
     }
 
-    /// Keeps `instance` alive until the answer is dropped, `deadline` passes or the instance is gone.
+    /// Keeps `instance` alive until the answer is dropped, `time` has passed or the instance is gone.
     pub(crate) fn keep_alive(
         &self,
         instance: String,
         interval: Duration,
-        deadline: Instant,
+        time: Duration,
         beats: Beats,
     ) -> KeptAlive {
         let (tell, lost) = watch::channel(None);
         let pulse = Arc::clone(&self.pulse);
         let beating = self.runtime.spawn(async move {
-            let reason = beat_until_lost(&instance, interval, deadline, &pulse, &beats).await;
+            let reason = beat_until_lost(&instance, interval, time, &pulse, &beats).await;
             tell.send_replace(Some(LeaseLost(reason)));
             // The sender stays until the lease is dropped, so that `lost` never sees it closed without a reason.
             std::future::pending::<()>().await;
@@ -175,34 +195,46 @@ impl Drop for KeptAlive {
 async fn beat_until_lost(
     instance: &str,
     interval: Duration,
-    deadline: Instant,
+    time: Duration,
     pulse: &Pulse,
     beats: &Beats,
 ) -> String {
     let mut ticks = tokio::time::interval(interval / BEATS_PER_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut acknowledged = Instant::now();
+    let clock = &pulse.clock;
+    let deadline = clock.now() + time;
+    let mut acknowledged = clock.now();
+    let mut last_tick = clock.now();
     let mut failures = 0_u32;
     loop {
         ticks.tick().await;
-        if Instant::now() >= deadline {
+        let now = clock.now();
+        // The machine slept, or all of us were stopped: that says nothing about the main runtime, which needs a
+        // moment to show that it is back.
+        let stood_still = now.saturating_sub(last_tick) > interval;
+        last_tick = now;
+        if now >= deadline {
             return "the lease reached its own deadline".to_owned();
         }
-        if pulse.age() > interval * 2 {
+        if !stood_still && pulse.age() > interval * 2 {
             return "the harness stalled for two heartbeat intervals".to_owned();
         }
         // A beat that hangs must not eat the interval of the next ones.
         let beat = tokio::time::timeout(interval, beats(instance)).await;
         match beat.unwrap_or_else(|_| Beat::Failed("no answer in time".to_owned())) {
             Beat::Alive => {
-                acknowledged = Instant::now();
+                acknowledged = clock.now();
                 failures = 0;
+            }
+            Beat::Gone(why) if stood_still => {
+                return format!("{why}; this machine slept or was stopped meanwhile");
             }
             Beat::Gone(why) => return why,
             Beat::Failed(why) => {
                 failures += 1;
                 tracing::warn!(instance, failures, why, "heartbeat failed");
-                if acknowledged.elapsed() >= interval * MISSES_THAT_END {
+                let silence = clock.now().saturating_sub(acknowledged);
+                if silence >= interval * MISSES_THAT_END {
                     return format!("no heartbeat was acknowledged for three intervals: {why}");
                 }
             }
@@ -214,6 +246,7 @@ async fn beat_until_lost(
 mod tests {
     use super::*;
     use std::sync::Mutex;
+    use std::time::Instant;
 
     const INTERVAL: Duration = Duration::from_millis(200);
 
@@ -229,9 +262,8 @@ mod tests {
         (beats, sent)
     }
 
-    fn far() -> Instant {
-        Instant::now() + Duration::from_secs(60)
-    }
+    /// Longer than any test.
+    const FAR: Duration = Duration::from_secs(60);
 
     async fn within<T>(wait: impl Future<Output = T>) -> T {
         tokio::time::timeout(Duration::from_secs(10), wait)
@@ -240,16 +272,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gone_instance_is_a_message_not_a_log_line() {
+    async fn s12_a_gone_instance_is_a_message_not_a_log_line() {
         let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
         let (beats, _) = scripted(vec![Beat::Alive, Beat::Gone("stopped".into())]);
-        let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
+        let kept = heartbeats.keep_alive("i".into(), INTERVAL, FAR, beats);
         assert_eq!(within(kept.lost()).await, LeaseLost("stopped".into()));
         assert!(kept.is_lost().is_some());
     }
 
     #[tokio::test]
-    async fn two_failures_are_tolerated_and_three_silent_intervals_are_not() {
+    async fn s13_two_failures_are_tolerated_and_three_silent_intervals_are_not() {
         let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
         let failed = || Beat::Failed("503".into());
         let (beats, sent) = scripted(vec![
@@ -258,13 +290,13 @@ mod tests {
             Beat::Alive,
             Beat::Gone("x".into()),
         ]);
-        let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
+        let kept = heartbeats.keep_alive("i".into(), INTERVAL, FAR, beats);
         assert_eq!(within(kept.lost()).await, LeaseLost("x".into()));
         assert_eq!(sent.lock().unwrap().len(), 4);
 
         let (beats, sent) = scripted(vec![failed(); 1000]);
         let start = Instant::now();
-        let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
+        let kept = heartbeats.keep_alive("i".into(), INTERVAL, FAR, beats);
         let LeaseLost(why) = within(kept.lost()).await;
         assert!(why.contains("three intervals"), "{why}");
         assert!(start.elapsed() >= INTERVAL * 3);
@@ -272,11 +304,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_switch_opens_at_the_deadline_and_when_the_lease_is_dropped() {
+    async fn s16_the_switch_opens_at_the_deadline_and_when_the_lease_is_dropped() {
         let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
         let (beats, sent) = scripted(vec![]);
         let deadline = Instant::now() + INTERVAL * 2;
-        let kept = heartbeats.keep_alive("i".into(), INTERVAL, deadline, Arc::clone(&beats));
+        let kept = heartbeats.keep_alive("i".into(), INTERVAL, INTERVAL * 2, Arc::clone(&beats));
         let LeaseLost(why) = within(kept.lost()).await;
         assert!(why.contains("deadline"), "{why}");
         let after = sent.lock().unwrap().len();
@@ -292,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_main_runtime_that_stands_still_stops_the_beats() {
+    fn s16_a_main_runtime_that_stands_still_stops_the_beats() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -300,7 +332,7 @@ mod tests {
         runtime.block_on(async {
             let heartbeats = Heartbeats::with_pulse(INTERVAL / 20).unwrap();
             let (beats, sent) = scripted(vec![]);
-            let kept = heartbeats.keep_alive("i".into(), INTERVAL, far(), beats);
+            let kept = heartbeats.keep_alive("i".into(), INTERVAL, FAR, beats);
             // Blocks the only thread of the main runtime, as a bug would.
             let until = Instant::now() + INTERVAL * 6;
             while Instant::now() < until {
@@ -311,5 +343,55 @@ mod tests {
             let last = *sent.lock().unwrap().last().unwrap();
             assert!(Instant::now().duration_since(last) > INTERVAL * 2);
         });
+    }
+
+    /// A clock that a test can move, as sleep does: timers see nothing of it.
+    fn sleeping_clock() -> (BootClock, Arc<AtomicU64>) {
+        let slept = Arc::new(AtomicU64::new(0));
+        let (start, added) = (tokio::time::Instant::now(), Arc::clone(&slept));
+        let clock = BootClock::of(move || {
+            start.elapsed() + Duration::from_millis(added.load(Ordering::SeqCst))
+        });
+        (clock, slept)
+    }
+
+    /// As in a real spec; the clock of these tests is not the wall's.
+    const USUAL: Duration = Duration::from_secs(30);
+    const NIGHT: Duration = Duration::from_hours(8);
+
+    #[tokio::test(start_paused = true)]
+    async fn k13_after_sleep_the_service_is_asked_and_a_living_lease_goes_on() {
+        let (clock, slept) = sleeping_clock();
+        let heartbeats = Heartbeats::simulated(clock);
+        let (beats, sent) = scripted(vec![]);
+        let kept = heartbeats.keep_alive("i".into(), USUAL, NIGHT, beats);
+        tokio::time::sleep(USUAL).await;
+        let before = sent.lock().unwrap().len();
+        slept.fetch_add(500_000, Ordering::SeqCst);
+        tokio::time::sleep(USUAL * 4).await;
+        assert_eq!(kept.is_lost(), None, "the service still takes its beats");
+        assert!(sent.lock().unwrap().len() > before + 3);
+        // A night is longer than the lease.
+        slept.fetch_add(40_000_000, Ordering::SeqCst);
+        let LeaseLost(why) = kept.lost().await;
+        assert!(why.contains("deadline"), "{why}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn k13_a_lease_that_ended_in_our_sleep_is_lost_and_sleep_is_named() {
+        let (clock, slept) = sleeping_clock();
+        let heartbeats = Heartbeats::simulated(clock);
+        let script = [
+            vec![Beat::Alive; 3],
+            vec![Beat::Gone("it is stopped".into()); 9],
+        ]
+        .concat();
+        let (beats, _) = scripted(script);
+        let kept = heartbeats.keep_alive("i".into(), USUAL, NIGHT, beats);
+        tokio::time::sleep(USUAL * 2 / 3 + USUAL / 6).await;
+        assert_eq!(kept.is_lost(), None);
+        slept.fetch_add(500_000, Ordering::SeqCst);
+        let LeaseLost(why) = kept.lost().await;
+        assert!(why.contains("stopped") && why.contains("slept"), "{why}");
     }
 }

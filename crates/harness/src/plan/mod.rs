@@ -6,4 +6,4 @@ mod trials;
 
 pub use load::{LoadError, load_tasks};
 pub use select::select;
-pub use trials::{Plan, TrialPlan};
+pub use trials::{FinishedWork, Plan, TrialPlan};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fleet_api::Task;
-use run_record::{Attempt, PlannedTrial, TaskKey, TrialId, VariantName};
+use run_record::{AgentReport, Attempt, InstanceId, PlannedTrial, TaskKey, TrialId, VariantName};
 
 use crate::spec::Variant;
 
@@ -31,6 +31,17 @@ pub struct TrialPlan {
     pub variant: Arc<Variant>,
     /// The attempt that it starts with; not the first when the run goes on.
     pub first_attempt: Attempt,
+    /// What that attempt's agent has finished already, so that only its verification is missing.
+    pub finished: Option<FinishedWork>,
+}
+
+/// The work of an agent that ended before its harness did, in an instance that lives on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedWork {
+    /// Where it was done.
+    pub instance: InstanceId,
+    /// What the agent did and left.
+    pub report: Box<AgentReport>,
 }
 
 impl Plan {
@@ -54,6 +65,7 @@ impl Plan {
                         task: Arc::clone(task),
                         variant: Arc::clone(variant),
                         first_attempt: Attempt::FIRST,
+                        finished: None,
                     });
                 }
             }

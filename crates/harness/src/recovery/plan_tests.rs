@@ -37,7 +37,7 @@ fn life(task: &str, number: u32) -> Vec<Event> {
                 signal: None,
                 error: None,
                 final_answer: None,
-                answer_masked: false,
+                verifiable: true,
                 steps: None,
                 usage: Usage::default(),
                 leaked_processes: 0,
@@ -100,7 +100,7 @@ fn listed(events: &[Event]) -> Vec<LiveInstance> {
 }
 
 #[test]
-fn killed_after_any_event_nothing_is_left_and_no_score_is_lost() {
+fn k6_killed_after_any_event_nothing_is_left_and_no_score_is_lost() {
     let whole = life("a", 1);
     for cut in 0..=whole.len() {
         let mut events = begin();
@@ -108,7 +108,26 @@ fn killed_after_any_event_nothing_is_left_and_no_score_is_lost() {
         let live = listed(&events);
         let before = fold(events.clone());
         let plan = RecoveryPlan::new(&before, &live);
-        assert_eq!(plan.close.len(), live.len(), "after {cut} events");
+        // An agent that had finished is not run again; its instance is still needed.
+        let finished = matches!(cut, 4 | 5);
+        assert_eq!(
+            plan.verify.len(),
+            usize::from(finished),
+            "after {cut} events"
+        );
+        let closed = live.len() - usize::from(finished);
+        assert_eq!(plan.close.len(), closed, "after {cut} events");
+        if finished {
+            assert!(plan.endings.is_empty() && plan.releases.is_empty());
+            let (trial, attempt, work) = &plan.verify[0];
+            assert_eq!((trial, *attempt), (&id("a"), Attempt::FIRST));
+            assert_eq!(work.instance, instance("a", 1));
+            events.extend(whole[4..].to_vec());
+            let done = fold(events);
+            assert_eq!(done.trial(trial).unwrap().score, Some(1.0));
+            assert!(done.open_leases().is_empty());
+            continue;
+        }
         events.extend(plan.endings.clone());
         events.extend(plan.released(&HashSet::new()));
         let after = fold(events.clone());
@@ -144,7 +163,7 @@ fn recovering_twice_changes_nothing_more() {
 #[test]
 fn what_the_service_could_not_confirm_stays_open_and_is_tried_again() {
     let mut events = begin();
-    events.extend(life("a", 1)[..4].to_vec());
+    events.extend(life("a", 1)[..3].to_vec());
     let plan = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
     events.extend(plan.endings.clone());
     events.extend(plan.released(&HashSet::from([instance("a", 1)])));
@@ -168,4 +187,20 @@ fn an_instance_that_the_journal_does_not_know_is_closed_too() {
         panic!("a release is recorded");
     };
     assert_eq!(*teardown, TeardownOutcome::Unconfirmed, "it may be the one");
+}
+
+#[test]
+fn finished_work_is_only_verified_if_it_can_be() {
+    let lost = RecoveryPlan::new(&fold([begin(), life("a", 1)[..4].to_vec()].concat()), &[]);
+    assert!(lost.verify.is_empty(), "its instance is gone");
+    assert!(lost.again.contains(&id("a")));
+    let mut cut_off = [begin(), life("a", 1)[..4].to_vec()].concat();
+    let Some(Event::AgentFinished { report, .. }) = cut_off.last_mut() else {
+        panic!("the fourth event of a life is its agent's end");
+    };
+    report.verifiable = false;
+    let live = listed(&cut_off);
+    let plan = RecoveryPlan::new(&fold(cut_off), &live);
+    assert!(plan.verify.is_empty() && plan.again.contains(&id("a")));
+    assert_eq!(plan.close.len(), 1);
 }

@@ -2,42 +2,35 @@
 
 use std::collections::HashSet;
 
-use fleet_api::types::InstanceQuery;
-use run_record::{InstanceId, RunRecord, TrialId};
+use run_record::{InstanceId, RunRecord};
 
 use super::plan::{LiveInstance, RecoveryPlan};
 use crate::recorder::JournalBroken;
-use crate::runner::{Notice, sweep};
+use crate::runner::{Notice, StopLevel, sweep};
 use crate::trial::TrialContext;
 
-/// Gives back what the last sitting left and returns the trials that have no score.
+/// How often the service is asked for the run's instances before it is given up, and the pause after a failure.
+const LISTINGS: u32 = 3;
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Gives back what the last sitting left and returns the plan, whose trials are then to be run.
 ///
-/// The service is listed before the plan is made and swept until it is empty after, because a create that was
-/// on its way when the harness died may show up late.
+/// The service is listed before the plan is made and swept until it is empty after, because a create that was on its
+/// way when the harness died may show up late.
 pub(crate) async fn recover(
     context: &TrialContext,
     record: &RunRecord,
-) -> Result<Vec<TrialId>, JournalBroken> {
-    let run = context.service_run_id();
-    let query = InstanceQuery::of_run(run.clone());
-    let live: Vec<LiveInstance> = match context.client.instances(&query).await {
-        Ok(listed) => listed
-            .into_iter()
-            .filter(|instance| instance.run_id.as_ref() == Some(&run))
-            .filter(|instance| !instance.status.is_ended())
-            .map(|instance| LiveInstance {
-                id: InstanceId::new(instance.instance_id.as_str()),
-            })
-            .collect(),
-        Err(error) => {
-            context.notify(Notice::Fatal(format!(
-                "the run's instances could not be listed: {}",
-                error.to_line()
-            )));
-            return Ok(Vec::new());
-        }
+) -> Result<RecoveryPlan, JournalBroken> {
+    let Some(live) = live(context).await else {
+        return Ok(RecoveryPlan::default());
     };
     let plan = RecoveryPlan::new(record, &live);
+    if !plan.verify.is_empty() {
+        context.notify(Notice::Warning(format!(
+            "{} agents had finished when the last sitting ended: their work is verified, they do not run again",
+            plan.verify.len()
+        )));
+    }
     if !plan.close.is_empty() {
         context.notify(Notice::Warning(format!(
             "closing {} instances that the last sitting left",
@@ -48,7 +41,8 @@ pub(crate) async fn recover(
         context.recorder.record(plan.endings.clone()).await?;
     }
     if !plan.releases.is_empty() || !plan.close.is_empty() {
-        let swept = sweep(&context.client, &run, true).await;
+        let run = context.service_run_id();
+        let swept = sweep(context.service.as_ref(), &run, true, &plan.kept()).await;
         let mut unconfirmed: HashSet<InstanceId> = swept.unconfirmed.into_iter().collect();
         if !swept.proven_empty {
             unconfirmed.extend(plan.close.iter().cloned());
@@ -58,5 +52,38 @@ pub(crate) async fn recover(
             context.recorder.record(released).await?;
         }
     }
-    Ok(plan.again)
+    Ok(plan)
+}
+
+/// What lives of the run. `None` if the service does not say so, which stops the run: to start without knowing what
+/// is left could do everything twice.
+async fn live(context: &TrialContext) -> Option<Vec<LiveInstance>> {
+    let run = context.service_run_id();
+    let mut listings = 1;
+    let error = loop {
+        match context.service.instances(&run).await {
+            Ok(listed) => {
+                let ours = listed
+                    .into_iter()
+                    .filter(|instance| instance.run_id.as_ref() == Some(&run))
+                    .filter(|instance| !instance.status.is_ended())
+                    .map(|instance| LiveInstance {
+                        id: InstanceId::new(instance.instance_id.as_str()),
+                    });
+                return Some(ours.collect());
+            }
+            Err(error) if listings >= LISTINGS || !error.is_retryable() => break error,
+            Err(_) => listings += 1,
+        }
+        // Both arms are pure waits.
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = context.stop.reached(StopLevel::Graceful) => return None,
+        }
+    };
+    context.notify(Notice::Fatal(format!(
+        "the run's instances could not be listed: {}",
+        error.to_line()
+    )));
+    None
 }

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
+use super::pacing::Pacer;
+
 /// The limits of a run, and the room left under each.
 #[derive(Debug)]
 pub(crate) struct Admission {
     environments: Arc<Semaphore>,
     agents: Semaphore,
     verifiers: Semaphore,
+    creates: Pacer,
     given_back: Notify,
 }
 
@@ -33,6 +36,7 @@ impl Admission {
             environments: Arc::new(Semaphore::new(environments)),
             agents: Semaphore::new(agents),
             verifiers: Semaphore::new(verifiers),
+            creates: Pacer::new(environments),
             given_back: Notify::new(),
         }
     }
@@ -55,13 +59,18 @@ impl Admission {
         permit.expect("the semaphores are never closed")
     }
 
+    /// How many creates may be under way.
+    pub(crate) fn creates(&self) -> &Pacer {
+        &self.creates
+    }
+
     /// Says that an instance of ours is gone, so that one create that waits for quota may try.
     pub(crate) fn instance_given_back(&self) {
         self.given_back.notify_one();
     }
 
-    /// Waits until it makes sense to ask for quota again: an instance of ours was given back, or a pause that
-    /// doubles with each refusal is over — other users of the team give back too, and nobody tells us.
+    /// Waits until it makes sense to ask for an instance again: one of ours was given back, or a pause that doubles
+    /// with each refusal is over — other users of the team give back too, and nobody tells us.
     pub(crate) async fn quota_may_have_changed(&self, refusals: u32) {
         let (first, longest) = QUOTA_PAUSES;
         let pause = first.saturating_mul(1 << refusals.min(8)).min(longest);
@@ -97,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_for_quota_ends_with_a_release_or_a_bounded_pause() {
+    async fn s3_waiting_for_quota_ends_with_a_release_or_a_bounded_pause() {
         let admission = Admission::new(1, 1, 1);
         let start = tokio::time::Instant::now();
         admission.quota_may_have_changed(40).await;

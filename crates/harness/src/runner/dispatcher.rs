@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use run_record::{
     Attempt, Event, Failure, FoldError, JournalError, RunRecord, StopReason, TrialId,
 };
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::deadline::{Deadline, Stage};
 use super::events::{LivePhase, LiveTrial, RunEvent, View};
 use super::stop::{StopControl, StopLevel};
 use crate::recorder::Recorded;
@@ -34,13 +36,15 @@ pub(crate) enum Notice {
     },
     /// A trial has ended, its teardown included.
     Done { trial: TrialId },
+    /// The service gives no more instances for now, or asks for fewer requests; why.
+    Held(String),
     /// Something to tell, in one line.
     Warning(String),
     /// The run cannot go on: nothing that is started now could succeed.
     Fatal(String),
     /// An event is durable, or none will be any more.
     Recorded(Recorded),
-    /// A signal, a limit or the deadline.
+    /// A signal.
     Stop(StopCause),
     /// The clock moved.
     Tick,
@@ -53,8 +57,6 @@ pub(crate) enum StopCause {
     Interrupt,
     /// SIGTERM or SIGHUP.
     Terminate,
-    /// `limits.run_deadline`.
-    Deadline,
 }
 
 /// What the loop has to do after a notice.
@@ -68,14 +70,22 @@ pub(crate) enum Then {
 }
 
 /// The limits of the spec that the dispatcher watches.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Budgets {
     pub(crate) instance_time: Option<Duration>,
     pub(crate) cost_usd: Option<f64>,
+    pub(crate) deadline: Option<Deadline>,
 }
 
 /// Two signals closer than this are one: terminals and process managers double them.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(20);
+
+/// How long after SIGTERM nothing is waited for any more. Service managers and clusters kill after thirty seconds, and
+/// giving back takes ten of them at the most.
+const TERMINATED_GRACE: Duration = Duration::from_secs(12);
+
+/// "Held back by the service" is told again after this long.
+const HELD_TOLD_AGAIN: Duration = Duration::from_mins(5);
 
 /// The state of a run.
 pub(crate) struct Dispatcher<F> {
@@ -87,6 +97,9 @@ pub(crate) struct Dispatcher<F> {
     instance_time: Duration,
     cost_usd: f64,
     last_signal: Option<Instant>,
+    /// When a graceful stop becomes a forceful one by itself.
+    forceful_at: Option<Instant>,
+    held_told: Option<Instant>,
     begun: Instant,
     watch: F,
 }
@@ -105,6 +118,8 @@ where
             instance_time: Duration::ZERO,
             cost_usd: 0.0,
             last_signal: None,
+            forceful_at: None,
+            held_told: None,
             begun: Instant::now(),
             watch,
         }
@@ -149,6 +164,7 @@ where
                 failure: &failure,
             }),
             Notice::Done { trial } => self.finished(&trial),
+            Notice::Held(why) => self.held_back(&why),
             Notice::Warning(message) => self.tell(RunEvent::Warning { message: &message }),
             Notice::Fatal(why) => self.fatal(why),
             Notice::Recorded(Recorded::Entry(entry)) => {
@@ -157,6 +173,10 @@ where
                     self.broken_order(&error);
                 }
             }
+            Notice::Recorded(Recorded::LastRoom) => self.fatal(
+                "the disk is full; what is under way is still recorded, in space put aside for it"
+                    .to_owned(),
+            ),
             Notice::Recorded(Recorded::Broken(error)) => self.journal_broken(&error),
             Notice::Stop(cause) => return self.asked_to_stop(cause),
             Notice::Tick => self.tick(),
@@ -166,6 +186,7 @@ where
 
     fn admit(&mut self, trial: TrialId, permission: oneshot::Sender<()>) {
         self.check_budgets();
+        self.check_forecast();
         if self.stop.level() > StopLevel::Run {
             return;
         }
@@ -190,7 +211,11 @@ where
     }
 
     fn finished(&mut self, trial: &TrialId) {
-        self.live.remove(trial);
+        if let Some(live) = self.live.remove(trial)
+            && let Some(deadline) = &mut self.budgets.deadline
+        {
+            deadline.took(live.since.elapsed());
+        }
         let view = View {
             record: &self.record,
             live: &self.live,
@@ -204,6 +229,8 @@ where
 
     fn tick(&mut self) {
         self.check_budgets();
+        self.check_deadline();
+        self.check_patience();
         self.tell(RunEvent::Tick);
     }
 
@@ -251,41 +278,121 @@ where
         self.tell(RunEvent::Stopping { message: &message });
     }
 
+    /// Starts nothing more once a new trial could not be expected to finish before the deadline.
+    fn check_forecast(&mut self) {
+        let elapsed = self.begun.elapsed();
+        let Some(deadline) = &self.budgets.deadline else {
+            return;
+        };
+        if deadline.may_start(elapsed) {
+            return;
+        }
+        let left = seconds(deadline.agents_end().saturating_sub(elapsed));
+        let takes = deadline.typical().map_or_else(String::new, |typical| {
+            format!("a trial takes {} and ", seconds(typical))
+        });
+        let running = self.live.len();
+        let message = format!(
+            "limits.run_deadline: {takes}{left} are left, so no new trial starts; {running} running trials may go on for that long, then their agents are stopped"
+        );
+        self.stop_for_deadline(StopLevel::StartNothing, &message);
+    }
+
+    fn check_deadline(&mut self) {
+        let stage = self
+            .budgets
+            .deadline
+            .as_ref()
+            .map(|deadline| deadline.stage(self.begun.elapsed()));
+        let running = self.live.len();
+        match stage {
+            None | Some(Stage::Open) => {}
+            Some(Stage::WindingDown) => {
+                let message = format!(
+                    "limits.run_deadline is near: the agents of {running} running trials are stopped, what they finished is still scored, and all instances are given back"
+                );
+                self.stop_for_deadline(StopLevel::EndAgents, &message);
+            }
+            Some(Stage::Over) => {
+                let message = format!(
+                    "limits.run_deadline is reached: nothing more is waited for; the instances of {running} running trials are given back"
+                );
+                self.stop_for_deadline(StopLevel::Forceful, &message);
+            }
+        }
+    }
+
+    fn stop_for_deadline(&mut self, level: StopLevel, message: &str) {
+        // Who stops the run by hand has his reason, and it is the one that is told.
+        let by_hand = matches!(
+            self.stop.reason(),
+            Some(StopReason::Interrupted | StopReason::Terminated | StopReason::Fatal { .. })
+        );
+        let reason = match self.stop.reason() {
+            Some(reason) if by_hand => reason.clone(),
+            _ => StopReason::Deadline,
+        };
+        if self.stop.raise(level, reason) {
+            self.tell(RunEvent::Stopping { message });
+        }
+    }
+
+    /// After SIGTERM there is somebody who will not wait.
+    fn check_patience(&mut self) {
+        if self.forceful_at.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.forceful_at = None;
+        if self.stop.raise(StopLevel::Forceful, StopReason::Terminated) {
+            self.tell(RunEvent::Stopping {
+                message: "nothing more is waited for, as whoever sent SIGTERM may soon send SIGKILL; instances are still given back",
+            });
+        }
+    }
+
+    /// The service's limits are waited out; that is told now and then, not for every trial that waits.
+    fn held_back(&mut self, why: &str) {
+        let now = Instant::now();
+        let told_lately = self
+            .held_told
+            .is_some_and(|told| now.duration_since(told) < HELD_TOLD_AGAIN);
+        if told_lately {
+            return;
+        }
+        self.held_told = Some(now);
+        let message = format!("waiting for the service, fewer creates at once: {why}");
+        self.tell(RunEvent::Warning { message: &message });
+    }
+
     fn asked_to_stop(&mut self, cause: StopCause) -> Then {
-        if cause != StopCause::Deadline && self.is_doubled_signal() {
+        if self.is_doubled_signal() {
             return Then::Continue;
         }
         let running = self.live.len();
-        let (level, reason, message) = match (cause, self.stop.level()) {
-            (StopCause::Deadline, level) if level >= StopLevel::Graceful => return Then::Continue,
-            (StopCause::Deadline, _) => (
-                StopLevel::Graceful,
-                StopReason::Deadline,
-                format!(
-                    "limits.run_deadline is reached: stopping {running} running trials and giving back their instances"
-                ),
-            ),
-            (_, StopLevel::Forceful) => {
+        let (level, message) = match self.stop.level() {
+            StopLevel::Forceful => {
                 self.tell(RunEvent::Stopping {
-                    message: "leaving now; instances may still be live",
+                    message: "leaving now; instances may still be live, `harness resume` or `harness sweep` gives them back",
                 });
                 return Then::Abandon;
             }
-            (cause, StopLevel::Graceful) => (
+            StopLevel::Graceful => (
                 StopLevel::Forceful,
-                cause.reason(),
                 "killing agents now; instances are still given back; once more leaves at once"
                     .to_owned(),
             ),
-            (cause, _) => (
+            StopLevel::Run | StopLevel::StartNothing | StopLevel::EndAgents => (
                 StopLevel::Graceful,
-                cause.reason(),
                 format!(
                     "stopping: no new trial starts, {running} running trials are stopped and their instances given back; once more kills agents without grace"
                 ),
             ),
         };
-        self.stop.raise(level, reason);
+        if cause == StopCause::Terminate {
+            let patience = Instant::now() + TERMINATED_GRACE;
+            self.forceful_at.get_or_insert(patience);
+        }
+        self.stop.raise(level, cause.reason());
         self.tell(RunEvent::Stopping { message: &message });
         Then::Continue
     }
@@ -331,9 +438,13 @@ impl StopCause {
         match self {
             Self::Interrupt => StopReason::Interrupted,
             Self::Terminate => StopReason::Terminated,
-            Self::Deadline => StopReason::Deadline,
         }
     }
+}
+
+/// Whole seconds, for a message.
+fn seconds(duration: Duration) -> String {
+    crate::spec::format_duration(Duration::from_secs(duration.as_secs()))
 }
 
 impl From<Recorded> for Notice {

@@ -80,7 +80,7 @@ fn a_trial_starts_only_with_permission() {
 }
 
 #[test]
-fn each_signal_is_more_urgent_and_says_what_the_next_does() {
+fn k1_k2_each_signal_is_more_urgent_and_says_what_the_next_does() {
     let (mut dispatcher, listener, told) = dispatcher(Budgets::default());
     assert_eq!(
         signal(&mut dispatcher, StopCause::Interrupt),
@@ -100,7 +100,7 @@ fn each_signal_is_more_urgent_and_says_what_the_next_does() {
 }
 
 #[test]
-fn two_signals_within_a_moment_are_one() {
+fn k3_two_signals_within_a_moment_are_one() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let _ = dispatcher.handle(Notice::Stop(StopCause::Terminate));
     let _ = dispatcher.handle(Notice::Stop(StopCause::Terminate));
@@ -108,20 +108,116 @@ fn two_signals_within_a_moment_are_one() {
     assert_eq!(dispatcher.end_reason(), StopReason::Terminated);
 }
 
+/// Time passes without anybody waiting for it.
+fn let_pass(dispatcher: &mut Dispatcher<impl FnMut(View<'_>, RunEvent<'_>)>, time: Duration) {
+    dispatcher.begun -= time;
+    dispatcher.forceful_at = dispatcher.forceful_at.map(|at| at - time);
+    let _ = dispatcher.handle(Notice::Tick);
+}
+
+fn until(minutes: u64) -> Budgets {
+    Budgets {
+        deadline: Some(Deadline::new(
+            Duration::from_mins(minutes),
+            Duration::from_mins(2),
+        )),
+        ..Budgets::default()
+    }
+}
+
 #[test]
-fn the_deadline_stops_once_and_never_hurries_a_stop_under_way() {
+fn before_a_deadline_agents_are_ended_in_time_to_score_and_at_it_nothing_is_waited_for() {
+    let (mut dispatcher, listener, told) = dispatcher(until(60));
+    assert!(asks(&mut dispatcher, "a"));
+    let_pass(&mut dispatcher, Duration::from_mins(57));
+    assert!(!listener.is(StopLevel::StartNothing));
+    let_pass(&mut dispatcher, Duration::from_mins(1));
+    assert!(listener.is(StopLevel::EndAgents) && !listener.is(StopLevel::Graceful));
+    assert!(!asks(&mut dispatcher, "b"));
+    let_pass(&mut dispatcher, Duration::from_mins(2));
+    assert!(listener.is(StopLevel::Forceful));
+    assert_eq!(dispatcher.end_reason(), StopReason::Deadline);
+    let stopping = told
+        .borrow()
+        .iter()
+        .filter(|line| line.starts_with("stopping"))
+        .count();
+    assert_eq!(stopping, 2, "each step is said once: {:?}", told.borrow());
+}
+
+#[test]
+fn no_trial_starts_that_could_not_be_expected_to_finish() {
+    let (mut dispatcher, listener, told) = dispatcher(until(60));
+    assert!(asks(&mut dispatcher, "a"));
+    dispatcher.live.get_mut(&id("a")).unwrap().since -= Duration::from_mins(30);
+    let _ = dispatcher.handle(Notice::Done { trial: id("a") });
+    let_pass(&mut dispatcher, Duration::from_mins(29));
+    assert!(!asks(&mut dispatcher, "b"), "thirty minutes are not left");
+    assert!(listener.is(StopLevel::StartNothing) && !listener.is(StopLevel::EndAgents));
+    let told = told.borrow();
+    let said = told
+        .iter()
+        .find(|line| line.starts_with("stopping"))
+        .unwrap();
+    assert!(
+        said.contains("a trial takes 30m") && said.contains("28m"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_deadline_does_not_rename_a_stop_by_hand() {
+    let (mut dispatcher, listener, _) = dispatcher(until(60));
+    let _ = signal(&mut dispatcher, StopCause::Interrupt);
+    let_pass(&mut dispatcher, Duration::from_mins(61));
+    assert!(
+        listener.is(StopLevel::Forceful),
+        "the deadline holds all the same"
+    );
+    assert_eq!(dispatcher.end_reason(), StopReason::Interrupted);
+}
+
+#[test]
+fn k4_after_sigterm_nothing_is_waited_for_longer_than_service_managers_wait() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let _ = signal(&mut dispatcher, StopCause::Terminate);
-    let _ = dispatcher.handle(Notice::Stop(StopCause::Deadline));
-    assert!(!listener.is(StopLevel::Forceful));
+    let_pass(&mut dispatcher, TERMINATED_GRACE - Duration::from_secs(1));
+    assert!(listener.is(StopLevel::Graceful) && !listener.is(StopLevel::Forceful));
+    let_pass(&mut dispatcher, Duration::from_secs(1));
+    assert!(listener.is(StopLevel::Forceful));
     assert_eq!(dispatcher.end_reason(), StopReason::Terminated);
+}
+
+#[test]
+fn k1_a_person_is_waited_for() {
+    let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
+    let _ = signal(&mut dispatcher, StopCause::Interrupt);
+    let_pass(&mut dispatcher, Duration::from_hours(1));
+    assert!(!listener.is(StopLevel::Forceful));
+}
+
+#[test]
+fn s3_being_held_back_is_told_now_and_then() {
+    let (mut dispatcher, _, told) = dispatcher(Budgets::default());
+    for _ in 0..100 {
+        let _ = dispatcher.handle(Notice::Held("the instance limit is reached".to_owned()));
+    }
+    assert_eq!(told.borrow().len(), 1);
+}
+
+#[test]
+fn k8_a_full_disk_stops_the_run_while_there_is_room_to_end_it() {
+    let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
+    let _ = dispatcher.handle(Notice::Recorded(Recorded::LastRoom));
+    assert!(listener.is(StopLevel::Graceful));
+    assert!(matches!(dispatcher.end_reason(), StopReason::Fatal { why } if why.contains("full")));
 }
 
 #[test]
 fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
     let budgets = Budgets {
-        instance_time: None,
         cost_usd: Some(1.0),
+        ..Budgets::default()
     };
     let (mut dispatcher, listener, told) = dispatcher(budgets);
     assert!(asks(&mut dispatcher, "a"));
@@ -147,7 +243,7 @@ fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
                 signal: None,
                 error: None,
                 final_answer: None,
-                answer_masked: false,
+                verifiable: true,
                 steps: None,
                 usage: Usage {
                     cost_usd: Some(1.25),
@@ -172,7 +268,7 @@ fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
 }
 
 #[test]
-fn a_broken_journal_ends_the_run_with_its_reason() {
+fn k9_a_broken_journal_ends_the_run_with_its_reason() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let error = JournalError::Io {
         action: "sync",
@@ -212,7 +308,7 @@ proptest! {
             let then = match cause {
                 0 => signal(&mut dispatcher, StopCause::Interrupt),
                 1 => signal(&mut dispatcher, StopCause::Terminate),
-                2 => dispatcher.handle(Notice::Stop(StopCause::Deadline)),
+                2 => dispatcher.handle(Notice::Recorded(Recorded::LastRoom)),
                 3 => dispatcher.handle(Notice::Fatal("x".into())),
                 _ => dispatcher.handle(Notice::Tick),
             };

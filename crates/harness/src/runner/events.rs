@@ -1,9 +1,10 @@
 //! What a run tells whoever watches it. The watcher draws; it decides nothing.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use run_record::{Attempt, Failure, RunRecord, TrialId, TrialRecord, Verdict};
+use tokio::time::Instant;
 
 /// What a trial is doing right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

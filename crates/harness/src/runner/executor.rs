@@ -1,10 +1,10 @@
 //! Starts trials in the order of the plan, as room allows and the dispatcher permits, and awaits them all.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::dispatcher::Notice;
 use super::stop::StopLevel;

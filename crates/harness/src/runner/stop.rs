@@ -12,7 +12,9 @@ pub(crate) enum StopLevel {
     Run,
     /// Start no new trial; what runs may finish.
     StartNothing,
-    /// Agents get TERM, their grace period, then KILL; nothing more is scored that is not being scored.
+    /// Agents get TERM, their grace period, then KILL; what they had finished before is still scored.
+    EndAgents,
+    /// As before, and nothing more is scored that is not being scored.
     Graceful,
     /// Agents get KILL; waiting of every kind ends. Instances are still given back.
     Forceful,

@@ -1,12 +1,13 @@
 //! The proof at the end of a run: ask the service what of this run lives, close it, and ask again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use fleet_api::Client;
-use fleet_api::types::{InstanceQuery, RunId};
+use fleet_api::types::RunId;
 use run_record::{InstanceId, TeardownOutcome};
 
 use crate::trial::close;
+use crate::world::Service;
 
 /// What the last look at the service found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,26 +26,34 @@ const PASSES: u32 = 5;
 /// Between two looks after something was found.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long all of it may take.
+/// How long all of it may take, and how long after the run was told to hurry.
 pub(crate) const BUDGET: Duration = Duration::from_secs(90);
+pub(crate) const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(15);
 
 /// How long a single instance may take to be closed here.
 const CLOSE_BUDGET: Duration = Duration::from_secs(20);
 
 /// Closes what lives of `run` until two listings in a row are empty, the passes are used up or `give_up` ends.
 ///
-/// `expects_strays` says that a create was left unanswered, so that the first empty listing proves nothing.
-pub(crate) async fn sweep(client: &Client, run: &RunId, expects_strays: bool) -> Swept {
+/// `expects_strays` says that a create was left unanswered, so that the first empty listing proves nothing. What is in
+/// `kept` is still needed and stays.
+pub(crate) async fn sweep(
+    service: &dyn Service,
+    run: &RunId,
+    expects_strays: bool,
+    kept: &HashSet<InstanceId>,
+) -> Swept {
     let mut swept = Swept::default();
     let mut empty_in_a_row = 0;
     let needed = if expects_strays { 2 } else { 1 };
     for _ in 0..PASSES {
-        let live = match client.instances(&InstanceQuery::of_run(run.clone())).await {
+        let live = match service.instances(run).await {
             Ok(listed) => listed
                 .into_iter()
                 // A service that ignores the filter must not make us close what is not ours.
                 .filter(|instance| instance.run_id.as_ref() == Some(run))
                 .filter(|instance| !instance.status.is_ended())
+                .filter(|instance| !kept.contains(&InstanceId::new(instance.instance_id.as_str())))
                 .collect::<Vec<_>>(),
             Err(error) => {
                 tracing::warn!(
@@ -69,7 +78,7 @@ pub(crate) async fn sweep(client: &Client, run: &RunId, expects_strays: bool) ->
         swept.unconfirmed.clear();
         let closes = live.iter().map(|instance| async {
             let id = InstanceId::new(instance.instance_id.as_str());
-            let closing = close(client, &instance.instance_id);
+            let closing = close(service, &instance.instance_id);
             let outcome = tokio::time::timeout(CLOSE_BUDGET, closing).await;
             (id, outcome.unwrap_or(TeardownOutcome::Unconfirmed))
         });

@@ -11,7 +11,7 @@ use super::reader::{Context, Field};
 use super::units::format_duration;
 use super::{resolved, schema};
 
-pub(super) const KEYS: [&str; 3] = ["ttl", "heartbeat", "ready_timeout"];
+pub(super) const KEYS: [&str; 4] = ["ttl", "heartbeat", "ready_timeout", "quota_timeout"];
 
 /// How long a verification may take, tries included. The service stops one after five minutes by itself.
 pub const VERIFY_TIMEOUT: Duration = Duration::from_mins(5);
@@ -23,6 +23,9 @@ const MIN_HEARTBEAT: Duration = Duration::from_secs(30);
 const MAX_HEARTBEAT: Duration = Duration::from_hours(1);
 const DEFAULT_READY_TIMEOUT: Duration = Duration::from_mins(15);
 const MAX_READY_TIMEOUT: Duration = Duration::from_hours(2);
+/// Waiting is better than failing for as long as somebody else's night run may take.
+const DEFAULT_QUOTA_TIMEOUT: Duration = Duration::from_hours(24);
+const MAX_QUOTA_TIMEOUT: Duration = Duration::from_hours(1440);
 const MIN_TTL: Duration = Duration::from_secs(1);
 const MAX_TTL: Duration = Duration::from_hours(336);
 
@@ -35,6 +38,8 @@ pub struct EnvironmentSpec {
     pub heartbeat: Duration,
     /// How long an instance may take until it can be used.
     pub ready_timeout: Duration,
+    /// How long a trial waits for room under the service's limits before it ends without a score.
+    pub quota_timeout: Duration,
 }
 
 /// When the service closes an instance by itself.
@@ -116,12 +121,15 @@ impl EnvironmentSpec {
         let ready = get("ready_timeout")
             .and_then(|field| ctx.duration(&field, MIN_TTL..=MAX_READY_TIMEOUT));
         let ready_timeout = ready.unwrap_or(DEFAULT_READY_TIMEOUT);
+        let quota_timeout = get("quota_timeout")
+            .and_then(|field| ctx.duration(&field, Duration::ZERO..=MAX_QUOTA_TIMEOUT));
         let ttl = get("ttl")
             .and_then(|field| read_ttl(ctx, &field, TtlBudget::new(agent, ready_timeout)));
         Self {
             ttl: ttl.unwrap_or(Ttl::Auto),
             heartbeat: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
             ready_timeout,
+            quota_timeout: quota_timeout.unwrap_or(DEFAULT_QUOTA_TIMEOUT),
         }
     }
 
@@ -134,6 +142,7 @@ impl EnvironmentSpec {
             ("ttl", ttl),
             ("heartbeat", resolved::duration(self.heartbeat)),
             ("ready_timeout", resolved::duration(self.ready_timeout)),
+            ("quota_timeout", resolved::duration(self.quota_timeout)),
         ])
     }
 }
@@ -177,6 +186,12 @@ pub(super) fn json_schema() -> Json {
                     "How long an instance may take until it can be used. Default: 15m.",
                 ),
             ),
+            (
+                "quota_timeout",
+                schema::duration(
+                    "How long a trial waits for room under the service's limits before it ends without a score. Default: 24h.",
+                ),
+            ),
         ],
         &[],
     )
@@ -210,6 +225,13 @@ mod tests {
             Ttl::Fixed(Duration::from_secs(35 * 60 + 10))
         );
         assert!(errors(&base("{ttl: 35m9s}"))[0].contains("shorter than a trial"));
+    }
+
+    #[test]
+    fn quota_is_waited_for_through_a_night_unless_said_otherwise() {
+        assert_eq!(spec("").environment.quota_timeout, Duration::from_hours(24));
+        let short = spec("environment: {quota_timeout: 10m}").environment;
+        assert_eq!(short.quota_timeout, Duration::from_mins(10));
     }
 
     #[test]

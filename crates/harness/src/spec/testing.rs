@@ -23,7 +23,7 @@ agent:
   memory_limit: 4GiB
 matrix: {model: [small, large], effort: [1.10, true]}
 trials: 3
-environment: {ttl: 2h, heartbeat: 45s, ready_timeout: 10m}
+environment: {ttl: 2h, heartbeat: 45s, ready_timeout: 10m, quota_timeout: 3h}
 concurrency: {environments: 64, agents: 16, verifiers: 32}
 retry: {attempts: 5, initial_delay: 500ms, max_delay: 30s}
 limits: {run_deadline: 8h, instance_minutes: 5000, cost_usd: 200}

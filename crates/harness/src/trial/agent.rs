@@ -3,7 +3,7 @@
 //! When this returns a report, every process of the agent is proven dead: a verifier never looks at a state that
 //! still changes.
 
-use process_tree::{LeaderStatus, ProcessTree, SpawnError, TreeExit};
+use process_tree::{LeaderStatus, SpawnError, TreeExit};
 use run_record::{AgentOutcome, AgentReport, ErrorKind, Event, Failure, Phase};
 
 use super::agent_env::{self, AgentFiles, PrepareError};
@@ -12,6 +12,7 @@ use super::attempt::{Current, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
 use super::provision::Lease;
 use crate::runner::{LivePhase, Notice, StopLevel};
+use crate::world::AgentTree;
 
 /// `EX_TEMPFAIL`: the agent says that it was not its fault and that another attempt may do better.
 const TRY_AGAIN: i32 = 75;
@@ -37,13 +38,13 @@ pub(crate) async fn run(
     let _permit = tokio::select! {
         permit = context.admission.agent() => permit,
         why = lease.lost() => return Err(lost(why)),
-        () = context.stop.reached(StopLevel::Graceful) => return Err(cancelled(Phase::Agent)),
+        () = context.stop.reached(StopLevel::EndAgents) => return Err(cancelled(Phase::Agent)),
     };
     let layout = context.layout.trial(trial);
     let files = AgentFiles::prepare(&layout, current, lease).map_err(could_not_prepare)?;
     let command = agent_env::command(context, current, lease, &files).map_err(could_not_prepare)?;
     context.phase(trial, LivePhase::AgentRunning);
-    let mut tree = match process_tree::spawn(&context.shim, command).await {
+    let mut tree = match context.agents.start(command).await {
         Ok(tree) => tree,
         Err(error) => return Err(could_not_start(&error)),
     };
@@ -57,7 +58,7 @@ pub(crate) async fn run(
         tree.wait().await;
         return Err(storage("the journal cannot be written"));
     }
-    let (exit, ended) = watch(context, lease, &mut tree).await;
+    let (exit, ended) = watch(context, lease, tree.as_mut()).await;
     let report = settle(context, current, &files, &exit, &ended).await?;
     match ended {
         Ended::LostInstance(why) => Err(lost(why)),
@@ -67,7 +68,11 @@ pub(crate) async fn run(
 }
 
 /// Waits for the end of the tree, bringing it about if it must.
-async fn watch(context: &TrialContext, lease: &Lease, tree: &mut ProcessTree) -> (TreeExit, Ended) {
+async fn watch(
+    context: &TrialContext,
+    lease: &Lease,
+    tree: &mut dyn AgentTree,
+) -> (TreeExit, Ended) {
     let time_is_up = tokio::time::sleep(context.spec.agent.timeout);
     tokio::pin!(time_is_up);
     let mut ended = Ended::ByItself;
@@ -90,7 +95,7 @@ async fn watch(context: &TrialContext, lease: &Lease, tree: &mut ProcessTree) ->
                 ended = Ended::LostInstance(why);
                 tree.kill();
             }
-            () = context.stop.reached(StopLevel::Graceful), if untouched => {
+            () = context.stop.reached(StopLevel::EndAgents), if untouched => {
                 ended = Ended::Cancelled;
                 tree.terminate();
             }
@@ -130,14 +135,19 @@ async fn settle(
         context.notify(Notice::Warning(format!("{}: {note}", current.plan.id)));
     }
     keep_transcript(&result, files);
+    let tempfail = exit.status == LeaderStatus::Exited(TRY_AGAIN);
+    let claims_infrastructure = result.fault == Some(ClaimedFault::Infrastructure);
+    let let_down = *ended == Ended::ByItself && (tempfail || claims_infrastructure);
     let report = report(exit, ended, &result);
     // The verifier gets the answer as it was given; only what is written is masked.
     let masked = |text: &Option<String>| text.clone().map(|text| context.masked(text));
-    let written = AgentReport {
+    let mut written = AgentReport {
         error: masked(&report.error),
         final_answer: masked(&report.final_answer),
         ..report.clone()
     };
+    let at_its_own_end = matches!(ended, Ended::ByItself | Ended::OutOfTime);
+    written.verifiable = at_its_own_end && !let_down && written.final_answer == report.final_answer;
     let finished = Event::AgentFinished {
         trial: current.plan.id.clone(),
         attempt: current.attempt,
@@ -147,9 +157,7 @@ async fn settle(
         .record(finished)
         .await
         .map_err(|broken| storage(&broken.to_string()))?;
-    let tempfail = exit.status == LeaderStatus::Exited(TRY_AGAIN);
-    let claims_infrastructure = result.fault == Some(ClaimedFault::Infrastructure);
-    if *ended == Ended::ByItself && (tempfail || claims_infrastructure) {
+    if let_down {
         return Err(AttemptFailure::infrastructure(Failure {
             phase: Phase::Agent,
             kind: ErrorKind::AgentInfrastructure,
@@ -180,7 +188,7 @@ fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult) -> AgentReport {
         signal,
         error: result.error.clone(),
         final_answer: result.final_answer.clone(),
-        answer_masked: false,
+        verifiable: false,
         steps: result.steps,
         usage: result.usage,
         leaked_processes: exit.leaked,

@@ -224,7 +224,7 @@ fn environment(
     }
     if agent.fleet_access {
         put("FLEET_API_KEY", context.api_key.expose_secret().into());
-        put("FLEET_BASE_URL", context.client.base_url().into());
+        put("FLEET_BASE_URL", context.service.base_url().into());
     }
     env
 }

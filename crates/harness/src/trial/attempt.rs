@@ -4,14 +4,15 @@
 //! there all come back here, and the release follows. Only infrastructure faults make another attempt.
 
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use run_record::{Attempt, ErrorKind, Event, Failure, Phase, RequestId, VerifierReport};
+use tokio::time::Instant;
 
 use super::context::{AttemptFailure, TrialContext};
 use super::{agent, provision, teardown, verify};
-use crate::plan::TrialPlan;
+use crate::plan::{FinishedWork, TrialPlan};
 use crate::runner::{EnvironmentPermit, LivePhase, Notice, StopLevel};
 
 /// A trial and where it stands.
@@ -48,7 +49,13 @@ pub(crate) async fn run_trial(
             plan: &plan,
             attempt,
         };
-        match run_attempt(context, current, ready_since.elapsed()).await {
+        let next = match &plan.finished {
+            Some(finished) if attempt == plan.first_attempt => {
+                verify_finished(context, current, finished).await
+            }
+            _ => run_attempt(context, current, ready_since.elapsed()).await,
+        };
+        match next {
             Next::Finished => break,
             Next::Again(next, pause) => {
                 context.phase(&plan.id, LivePhase::WaitingToRetry);
@@ -80,25 +87,61 @@ async fn run_attempt(context: &TrialContext, current: Current<'_>, queued: Durat
         return Next::Finished;
     }
     context.phase(trial, LivePhase::Provisioning);
-    let (held, result) = match provision::provision(context, current, request_id).await {
+    match provision::provision(context, current, request_id).await {
         Ok(lease) => {
-            let working = AssertUnwindSafe(work(context, current, &lease));
-            let result = working.catch_unwind().await.unwrap_or_else(|panic| {
-                Err(AttemptFailure::permanent(Failure {
-                    phase: Phase::Agent,
-                    kind: ErrorKind::Internal,
-                    message: panic_text(panic.as_ref()),
-                }))
-            });
-            (Some(lease.into()), result)
+            let result = contained(work(context, current, &lease)).await;
+            finish_attempt(context, current, Some(lease.into()), result).await
         }
-        Err((held, failure)) => (held, Err(failure)),
-    };
+        Err((held, failure)) => finish_attempt(context, current, held, Err(failure)).await,
+    }
+}
+
+/// An attempt whose agent had finished when its harness ended: only the verification is missing, and the instance
+/// still stands as the agent left it.
+async fn verify_finished(
+    context: &TrialContext,
+    current: Current<'_>,
+    finished: &FinishedWork,
+) -> Next {
+    context.phase(&current.plan.id, LivePhase::Verifying);
+    match provision::adopt(context, finished).await {
+        Ok(lease) => {
+            let scoring = verify::score(context, current, &lease, &finished.report);
+            let result = contained(scoring).await;
+            finish_attempt(context, current, Some(lease.into()), result).await
+        }
+        Err((held, failure)) => finish_attempt(context, current, held, Err(failure)).await,
+    }
+}
+
+/// The result of work that holds an instance; a panic in it is a result as well, so that the release still follows.
+async fn contained(
+    work: impl Future<Output = Result<Scored, AttemptFailure>>,
+) -> Result<Scored, AttemptFailure> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            Err(AttemptFailure::permanent(Failure {
+                phase: Phase::Agent,
+                kind: ErrorKind::Internal,
+                message: panic_text(panic.as_ref()),
+            }))
+        })
+}
+
+/// Records the result, then gives back what is held: a score is durable before its instance is given back. If it
+/// cannot be made durable, the instance is given back all the same.
+async fn finish_attempt(
+    context: &TrialContext,
+    current: Current<'_>,
+    held: Option<provision::Held>,
+    result: Result<Scored, AttemptFailure>,
+) -> Next {
     let (event, next) = conclude(context, current, result);
-    // A score is durable before its instance is given back; if it cannot be, the instance is given back all the same.
     let recorded = context.record(event).await;
     if let Some(held) = held {
-        context.phase(trial, LivePhase::TearingDown);
+        context.phase(&current.plan.id, LivePhase::TearingDown);
         teardown::release(context, current, held).await;
     }
     match recorded {

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet_api::{Client, SecretString, types};
-use process_tree::Shim;
+use fleet_api::{SecretString, types};
 use run_record::{Event, Failure, RunId, RunLayout, TrialId};
 use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,20 +12,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::lease::{Beats, Heartbeats};
 use crate::recorder::{JournalBroken, Recorder};
 use crate::runner::{Admission, LivePhase, Notice, StopSignal};
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, TTL_MARGIN, VERIFY_TIMEOUT};
+use crate::world::{Agents, Service};
 
 /// The shortest text that is masked.
 const LEAST_SECRET: usize = 4;
-
-/// Makes a client of the service. Heartbeats have one of their own, on their own runtime.
-pub(crate) type Connect = Arc<dyn Fn() -> Result<Client, fleet_api::BuildError> + Send + Sync>;
 
 /// What every trial of a run shares.
 pub(crate) struct TrialContext {
     pub(crate) spec: Arc<RunSpec>,
     pub(crate) run_id: RunId,
     pub(crate) layout: RunLayout,
-    pub(crate) client: Client,
+    pub(crate) service: Arc<dyn Service>,
     pub(crate) recorder: Recorder,
     pub(crate) admission: Admission,
     pub(crate) heartbeats: Heartbeats,
@@ -34,7 +31,7 @@ pub(crate) struct TrialContext {
     pub(crate) stop: StopSignal,
     /// For agents with `fleet_access`.
     pub(crate) api_key: SecretString,
-    pub(crate) shim: Shim,
+    pub(crate) agents: Arc<dyn Agents>,
     /// The running harness, for the placeholder `{harness}`.
     pub(crate) harness_program: PathBuf,
     pub(crate) notices: UnboundedSender<Notice>,
@@ -81,6 +78,12 @@ impl TrialContext {
         secrets
             .filter(|secret| secret.len() >= LEAST_SECRET)
             .fold(text, |text, secret| text.replace(secret, "***"))
+    }
+
+    /// How long an instance may be held to verify work that was finished before: every try and every wait between.
+    pub(crate) fn verify_time(&self) -> Duration {
+        let retry = &self.spec.retry;
+        (VERIFY_TIMEOUT + retry.max_delay) * retry.attempts + TTL_MARGIN
     }
 
     /// How long an attempt may hold its instance: the lease's own deadline.

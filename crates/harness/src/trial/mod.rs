@@ -12,5 +12,5 @@ mod teardown;
 mod verify;
 
 pub(crate) use attempt::{millis, run_trial};
-pub(crate) use context::{Connect, TrialContext};
+pub(crate) use context::TrialContext;
 pub(crate) use teardown::close;

@@ -1,14 +1,16 @@
 //! Gets a running instance and keeps it alive from the moment it exists.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use fleet_api::types::{self, Instance};
 use fleet_api::{CreateInstance, ErrorKind as ServiceError};
 use run_record::{ErrorKind, Event, Failure, InstanceId, Phase, RequestId};
+use tokio::time::Instant;
 
 use super::attempt::{Current, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
 use crate::lease::KeptAlive;
+use crate::plan::FinishedWork;
 use crate::runner::{LivePhase, Notice, StopLevel};
 
 /// Our claim on an instance. It is given back by `teardown::release`, never by a drop.
@@ -56,7 +58,7 @@ pub(crate) async fn provision(
     // ambiguous, nobody beats for the instance, and the listing at the run's end closes it.
     let created = tokio::select! {
         created = create(context, current, request_id) => created,
-        () = context.stop.reached(StopLevel::Graceful) => {
+        () = context.stop.reached(StopLevel::EndAgents) => {
             let mut failed = cancelled(Phase::Provision);
             failed.ambiguous = true;
             return Err((None, failed));
@@ -70,7 +72,7 @@ pub(crate) async fn provision(
         elapsed_ms: millis(begun.elapsed()),
     };
     let lease = Lease {
-        kept_alive: keep_alive(context, &instance),
+        kept_alive: keep_alive(context, &instance, context.lease_time()),
         instance,
     };
     match context.record(provisioned).await {
@@ -86,46 +88,104 @@ pub(crate) async fn provision(
     }
 }
 
-fn keep_alive(context: &TrialContext, instance: &Instance) -> KeptAlive {
+fn keep_alive(context: &TrialContext, instance: &Instance, time: Duration) -> KeptAlive {
     context.heartbeats.keep_alive(
         instance.instance_id.as_str().to_owned(),
         context.spec.environment.heartbeat,
-        Instant::now() + context.lease_time(),
+        time,
         context.beats.clone(),
     )
 }
 
-/// Asks until the service gives an instance or refuses for good. Quota refusals are waiting, not failing.
+/// Takes over the instance of an attempt whose harness ended, to verify the work that its agent had finished.
+pub(crate) async fn adopt(
+    context: &TrialContext,
+    work: &FinishedWork,
+) -> Result<Lease, (Option<Held>, AttemptFailure)> {
+    let instance = types::InstanceId::new(work.instance.as_str());
+    let held = |instance| {
+        Some(Held {
+            instance,
+            kept_alive: None,
+        })
+    };
+    // Both arms only read.
+    let seen = tokio::select! {
+        seen = context.service.instance(&instance) => seen,
+        () = context.stop.reached(StopLevel::Graceful) => {
+            return Err((held(instance), cancelled(Phase::Verify)));
+        }
+    };
+    let why = match seen {
+        Ok(seen) if seen.status.is_running() => {
+            return Ok(Lease {
+                kept_alive: keep_alive(context, &seen, context.verify_time()),
+                instance: seen,
+            });
+        }
+        Ok(seen) => format!("the instance is {}", seen.status),
+        Err(error) => error.to_line(),
+    };
+    let failure = Failure {
+        phase: Phase::Verify,
+        kind: ErrorKind::EnvironmentLost,
+        message: format!("the finished work could not be verified: {why}"),
+    };
+    Err((held(instance), AttemptFailure::infrastructure(failure)))
+}
+
+/// Asks until the service gives an instance or refuses for good. "No room" and "too fast" are waiting, not failing.
 async fn create(
     context: &TrialContext,
     current: Current<'_>,
     request_id: RequestId,
 ) -> Result<Instance, (Option<Held>, AttemptFailure)> {
     let request = request(context, current, request_id);
+    let begun = Instant::now();
     let mut refusals = 0;
     loop {
-        let error = match context.client.create_instance(&request).await {
-            Ok(instance) => return Ok(instance),
+        let mut place = place(context, current, refusals).await;
+        let error = match context.service.create(&request).await {
+            Ok(instance) => {
+                place.granted();
+                return Ok(instance);
+            }
             Err(error) => error,
         };
-        if !error.is_quota() {
+        let too_fast = matches!(error.kind(), ServiceError::RateLimited { .. });
+        let waited = begun.elapsed();
+        if !(error.is_quota() || too_fast) || waited >= context.spec.environment.quota_timeout {
             let held = error.instance_id().map(|id| Held {
                 instance: id.clone(),
                 kept_alive: None,
             });
             return Err((held, classify(&error)));
         }
-        if refusals == 0 {
-            context.phase(&current.plan.id, LivePhase::WaitingForQuota);
-            context.notify(Notice::Warning(format!(
-                "{}: waiting for quota: {}",
-                current.plan.id,
-                error.to_line()
-            )));
+        if place.refused() {
+            context.notify(Notice::Held(error.to_line()));
         }
+        context.phase(&current.plan.id, LivePhase::WaitingForQuota);
+        // The place is kept meanwhile: whoever is next would hear the same.
         context.admission.quota_may_have_changed(refusals).await;
         refusals += 1;
     }
+}
+
+/// Waits for a place among the creates; on the screen too, if it is the service that lets us wait.
+async fn place<'a>(
+    context: &'a TrialContext,
+    current: Current<'_>,
+    refusals: u32,
+) -> crate::runner::Place<'a> {
+    let creates = context.admission.creates();
+    if creates.is_held_back() {
+        context.phase(&current.plan.id, LivePhase::WaitingForQuota);
+    }
+    let place = creates.place().await;
+    if refusals == 0 {
+        context.phase(&current.plan.id, LivePhase::Provisioning);
+    }
+    place
 }
 
 fn request(context: &TrialContext, current: Current<'_>, request_id: RequestId) -> CreateInstance {
@@ -145,6 +205,8 @@ fn request(context: &TrialContext, current: Current<'_>, request_id: RequestId) 
 /// What a failed create means for the trial and for the run.
 fn classify(error: &fleet_api::Error) -> AttemptFailure {
     let (kind, permanent) = match error.kind() {
+        // Waited out for as long as the spec allows.
+        ServiceError::InstanceLimit { .. } => (ErrorKind::Quota, true),
         ServiceError::RateLimited { .. } => (ErrorKind::RateLimited, false),
         ServiceError::Timeout { .. } => (ErrorKind::Timeout, false),
         ServiceError::Authentication { .. } | ServiceError::TeamNotFound { .. } => {

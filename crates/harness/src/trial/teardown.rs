@@ -20,6 +20,7 @@ use super::attempt::{Current, millis};
 use super::context::TrialContext;
 use super::provision::Held;
 use crate::runner::{Notice, StopLevel};
+use crate::world::Service;
 
 /// How long an instance may take to be closed, and how long after a second signal.
 const BUDGET: Duration = Duration::from_secs(120);
@@ -68,22 +69,19 @@ async fn close_in_time(context: &TrialContext, instance: &types::InstanceId) -> 
     };
     // Dropping the close gives up waiting for its answer; the request has left, and the result says unconfirmed.
     tokio::select! {
-        outcome = close(&context.client, instance) => outcome,
+        outcome = close(context.service.as_ref(), instance) => outcome,
         () = tokio::time::sleep(BUDGET) => TeardownOutcome::Unconfirmed,
         () = hurry => TeardownOutcome::Unconfirmed,
     }
 }
 
 /// Closes until the service says that the instance is closed or unknown. Bounded by its caller.
-pub(crate) async fn close(
-    client: &fleet_api::Client,
-    instance: &types::InstanceId,
-) -> TeardownOutcome {
+pub(crate) async fn close(service: &dyn Service, instance: &types::InstanceId) -> TeardownOutcome {
     loop {
-        match client.close_instance(instance).await {
+        match service.close(instance).await {
             Ok(closed) if closed.status.is_ended() => return TeardownOutcome::Released,
             // Accepted, but still on its way down.
-            Ok(_) => match client.instance(instance).await {
+            Ok(_) => match service.instance(instance).await {
                 Ok(seen) if seen.status.is_ended() => return TeardownOutcome::Released,
                 Err(error) if error.is_gone() => return TeardownOutcome::Released,
                 Ok(_) | Err(_) => {}

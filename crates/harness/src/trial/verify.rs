@@ -91,7 +91,14 @@ pub(crate) async fn score(
                 });
             }
             Try::Lost(failure) => return Err(AttemptFailure::infrastructure(failure)),
-            Try::Refused(failure) => return Err(AttemptFailure::permanent(failure)),
+            Try::Refused(failure) => {
+                // A credential that is refused here is refused for every later trial.
+                let fatal = failure.kind == ErrorKind::Unauthorized;
+                return Err(AttemptFailure {
+                    fatal,
+                    ..AttemptFailure::permanent(failure)
+                });
+            }
             Try::Failed(failure) if tries >= context.spec.retry.attempts => {
                 return Err(AttemptFailure::permanent(failure));
             }
@@ -114,7 +121,7 @@ pub(crate) async fn score(
 async fn lost(context: &TrialContext, lease: &Lease) -> Option<Failure> {
     // Both arms only read.
     let seen = tokio::select! {
-        seen = context.client.instance(&lease.instance.instance_id) => seen,
+        seen = context.service.instance(&lease.instance.instance_id) => seen,
         () = context.stop.reached(StopLevel::Forceful) => return None,
     };
     let how = match seen {
@@ -141,7 +148,7 @@ async fn verify_once(
         return Try::Refused(failure(ErrorKind::VerifierError, message));
     };
     let answered = context
-        .client
+        .service
         .verify(verifier, &lease.instance.instance_id, &args)
         .await;
     let response = match answered {

@@ -1,0 +1,355 @@
+//! One sitting of a run, from its first trial to the proof that nothing is left.
+//!
+//! Knows the service, the agents and the journal only by what they promise: a sitting in a simulated world is the same
+//! code.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_api::SecretString;
+use fleet_api::types::InstanceId;
+use futures::Stream;
+use futures::StreamExt as _;
+use run_record::{
+    Attempt, Entry, ErrorKind, Event, Failure, OpenLease, Phase, RunEnd, RunId, RunLayout,
+    RunRecord, TeardownOutcome, TrialId, TrialRecord, Verdict,
+};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::admission::Admission;
+use super::deadline::Deadline;
+use super::dispatcher::{Budgets, Dispatcher, Notice, Then};
+use super::events::{RunEvent, View};
+use super::executor::execute;
+use super::run::RunSignal;
+use super::stop::{StopControl, StopLevel};
+use super::sweep::{BUDGET, BUDGET_IN_A_HURRY, Swept, sweep};
+use crate::lease::{Beat, Beats, Heartbeats};
+use crate::plan::{FinishedWork, Plan, TrialPlan};
+use crate::recorder::Recorder;
+use crate::recovery::{RecoveryPlan, recover};
+use crate::spec::RunSpec;
+use crate::trial::{TrialContext, millis};
+use crate::world::{Agents, Service};
+
+/// How often the clock is shown to move.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long the last events may take to become durable after the last trial has ended.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Everything that one sitting of a run works with, whether the world is real or simulated.
+pub(crate) struct Sitting {
+    pub(crate) spec: Arc<RunSpec>,
+    pub(crate) plan: Plan,
+    pub(crate) run_id: RunId,
+    pub(crate) layout: RunLayout,
+    pub(crate) api_key: SecretString,
+    pub(crate) harness_program: PathBuf,
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) beats: Beats,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) recorder: Recorder,
+    /// The run as it stands: its plan, or what earlier sittings made of it.
+    pub(crate) record: RunRecord,
+    pub(crate) resumed: bool,
+}
+
+/// The two ends of what the dispatcher hears.
+pub(crate) type Notices = (
+    mpsc::UnboundedSender<Notice>,
+    mpsc::UnboundedReceiver<Notice>,
+);
+
+/// One sitting, from its first trial to the proof that nothing is left.
+pub(crate) async fn sit(
+    sitting: Sitting,
+    (notices, mut heard): Notices,
+    signals: impl Stream<Item = RunSignal>,
+    watch: impl FnMut(View<'_>, RunEvent<'_>),
+) -> (RunRecord, Verdict) {
+    let (control, stop) = StopControl::new();
+    let budgets = budgets(&sitting.spec);
+    let before = sitting.resumed.then(|| sitting.record.clone());
+    let mut dispatcher = Dispatcher::new(sitting.record, control, budgets, watch);
+    dispatcher.tell(RunEvent::Started);
+    let concurrency = &sitting.spec.concurrency;
+    let context = Arc::new(TrialContext {
+        run_id: sitting.run_id,
+        layout: sitting.layout,
+        service: sitting.service,
+        recorder: sitting.recorder,
+        admission: Admission::new(
+            concurrency.environments as usize,
+            concurrency.agents as usize,
+            concurrency.verifiers as usize,
+        ),
+        heartbeats: sitting.heartbeats,
+        beats: sitting.beats,
+        stop,
+        api_key: sitting.api_key,
+        agents: sitting.agents,
+        harness_program: sitting.harness_program,
+        notices,
+        spec: sitting.spec,
+    });
+    let trials = trials(Arc::clone(&context), sitting.plan.trials, before);
+    let abandoned = drive(&mut dispatcher, &mut heard, trials, signals).await;
+    let swept = if abandoned {
+        Swept::default()
+    } else {
+        finish_leases(&context, &mut dispatcher, &mut heard).await
+    };
+    let end = RunEnd {
+        reason: dispatcher.end_reason(),
+        unconfirmed: swept.unconfirmed.clone(),
+        swept: swept.closed.clone(),
+        proven_empty: swept.proven_empty,
+        elapsed_ms: millis(dispatcher.elapsed()),
+    };
+    let finished = Event::RunFinished { end: Box::new(end) };
+    // A journal that is broken has been told of; how the run ends is then known to this process only.
+    let last = context.record(finished.clone());
+    let durable = matches!(tokio::time::timeout(LAST_WORDS, last).await, Ok(Ok(())));
+    while let Ok(notice) = heard.try_recv() {
+        let _ = dispatcher.handle(notice);
+    }
+    let mut record = dispatcher.record().clone();
+    if !durable {
+        end_in_memory(&mut record, swept.proven_empty, finished);
+    }
+    let verdict = Verdict::of(&record);
+    dispatcher.tell(RunEvent::Finished { verdict: &verdict });
+    (record, verdict)
+}
+
+/// Time for the last verifications and releases before a deadline, the agents' grace period aside.
+const WINDING_DOWN: Duration = Duration::from_secs(90);
+
+fn budgets(spec: &RunSpec) -> Budgets {
+    let limits = &spec.limits;
+    Budgets {
+        instance_time: limits
+            .instance_minutes
+            .map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+        cost_usd: limits.cost_usd,
+        deadline: limits
+            .run_deadline
+            .map(|at| Deadline::new(at, spec.agent.grace_period + WINDING_DOWN)),
+    }
+}
+
+/// What the executor is given: every trial of a new run; of one that goes on, what has no score once everything
+/// that the last sitting left is given back.
+async fn trials(context: Arc<TrialContext>, plan: Vec<TrialPlan>, before: Option<RunRecord>) {
+    let Some(before) = before else {
+        return execute(context, plan).await;
+    };
+    let Ok(recovery) = recover(&context, &before).await else {
+        // The journal cannot be written, which has been told; nothing may start.
+        return;
+    };
+    execute(context, rest_of(plan, recovery, &before)).await;
+}
+
+/// The trials that a recovery leaves to do: first those that only need their verification, because an instance is
+/// waiting for each of them.
+fn rest_of(plan: Vec<TrialPlan>, recovery: RecoveryPlan, before: &RunRecord) -> Vec<TrialPlan> {
+    let again: HashSet<TrialId> = recovery.again.into_iter().collect();
+    let mut finished: HashMap<TrialId, (Attempt, FinishedWork)> = recovery
+        .verify
+        .into_iter()
+        .map(|(trial, attempt, work)| (trial, (attempt, work)))
+        .collect();
+    let (mut first, mut then) = (Vec::new(), Vec::new());
+    for trial in plan {
+        if let Some((attempt, work)) = finished.remove(&trial.id) {
+            first.push(TrialPlan {
+                first_attempt: attempt,
+                finished: Some(work),
+                ..trial
+            });
+        } else if again.contains(&trial.id) {
+            let last = before.trial(&trial.id).and_then(TrialRecord::last_attempt);
+            then.push(TrialPlan {
+                first_attempt: last.map_or(Attempt::FIRST, |last| last.attempt.next()),
+                ..trial
+            });
+        }
+    }
+    first.append(&mut then);
+    first
+}
+
+/// Sends heartbeats through `service`.
+pub(crate) fn beats(service: Arc<dyn Service>) -> Beats {
+    Arc::new(move |instance: &str| {
+        let service = Arc::clone(&service);
+        let instance = InstanceId::new(instance);
+        Box::pin(async move { beat(service.as_ref(), &instance).await })
+    })
+}
+
+/// One heartbeat. An answer that suggests that the instance is gone is checked by asking for the instance: the
+/// same status also stands for a router's hiccup.
+async fn beat(service: &dyn Service, instance: &InstanceId) -> Beat {
+    let error = match service.heartbeat(instance).await {
+        Ok(answer) if answer.success => return Beat::Alive,
+        Ok(_) => "the service did not take the heartbeat".to_owned(),
+        Err(error) => error.to_line(),
+    };
+    match service.instance(instance).await {
+        Ok(seen) if seen.status.is_ended() => Beat::Gone(format!("it is {}", seen.status)),
+        Err(gone) if gone.is_gone() => Beat::Gone("the service does not know it".to_owned()),
+        Ok(_) | Err(_) => Beat::Failed(error),
+    }
+}
+
+/// Feeds the dispatcher until every trial has ended. True if it was told to leave before.
+async fn drive<F>(
+    dispatcher: &mut Dispatcher<F>,
+    heard: &mut mpsc::UnboundedReceiver<Notice>,
+    trials: impl Future<Output = ()>,
+    signals: impl Stream<Item = RunSignal>,
+) -> bool
+where
+    F: FnMut(View<'_>, RunEvent<'_>),
+{
+    tokio::pin!(trials, signals);
+    let mut signals = signals.fuse();
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        // Every arm only produces a notice. Receiving from a channel or a stream may be dropped without losing
+        // an item; the trials are pinned and go on where they were.
+        let notice = tokio::select! {
+            Some(notice) = heard.recv() => notice,
+            Some(signal) = signals.next() => Notice::Stop(signal.into()),
+            _ = ticks.tick() => Notice::Tick,
+            () = &mut trials => break,
+        };
+        if dispatcher.handle(notice) == Then::Abandon {
+            return true;
+        }
+    }
+    while let Ok(notice) = heard.try_recv() {
+        let _ = dispatcher.handle(notice);
+    }
+    false
+}
+
+/// The proof at the end, and the release of what an unanswered create or an unconfirmed close may have left.
+async fn finish_leases<F>(
+    context: &TrialContext,
+    dispatcher: &mut Dispatcher<F>,
+    heard: &mut mpsc::UnboundedReceiver<Notice>,
+) -> Swept
+where
+    F: FnMut(View<'_>, RunEvent<'_>),
+{
+    let open = dispatcher.record().open_leases();
+    let run = context.service_run_id();
+    let nothing = HashSet::new();
+    let looking = sweep(context.service.as_ref(), &run, !open.is_empty(), &nothing);
+    let hurry = async {
+        context.stop.reached(StopLevel::Forceful).await;
+        tokio::time::sleep(BUDGET_IN_A_HURRY).await;
+    };
+    // Giving up on the look leaves what it would have proven unproven, and the exit code says so.
+    let swept = tokio::select! {
+        swept = looking => swept,
+        () = tokio::time::sleep(BUDGET) => Swept::default(),
+        () = hurry => Swept::default(),
+    };
+    if !swept.proven_empty {
+        return swept;
+    }
+    // Nothing of the run lives, so whatever an attempt held or may have held is given back.
+    let released = open.into_iter().flat_map(|lease| {
+        let closed_now = lease
+            .instance
+            .as_ref()
+            .is_some_and(|id| swept.closed.contains(id));
+        let intent = Event::ReleaseIntended {
+            trial: lease.trial.clone(),
+            attempt: lease.attempt,
+        };
+        let outcome = Event::Released {
+            trial: lease.trial,
+            attempt: lease.attempt,
+            teardown: if closed_now {
+                TeardownOutcome::Released
+            } else {
+                TeardownOutcome::AlreadyGone
+            },
+            elapsed_ms: 0,
+        };
+        [intent, outcome]
+    });
+    let events: Vec<Event> = released.collect();
+    if !events.is_empty() {
+        // If this cannot be written the leases stay open in the record, which is the careful side to err on.
+        let _ = context.recorder.record(events).await;
+        while let Ok(notice) = heard.try_recv() {
+            let _ = dispatcher.handle(notice);
+        }
+    }
+    swept
+}
+
+/// The end of a run whose journal takes no more: known to this process, and to nobody after it.
+///
+/// A listing that found nothing proves that nothing is held, although no release could be written; without it a full
+/// disk would be told as a leak, with nothing to close.
+fn end_in_memory(record: &mut RunRecord, proven_empty: bool, finished: Event) {
+    let open = if proven_empty {
+        record.open_leases()
+    } else {
+        Vec::new()
+    };
+    let at = jiff::Timestamp::now();
+    let mut apply = |event: Event| {
+        let seq = u64::MAX;
+        record.apply(&Entry { seq, at, event })
+    };
+    for lease in open {
+        for event in lost_with_the_journal(lease) {
+            // An attempt takes of these what its state still allows.
+            let _ = apply(event);
+        }
+    }
+    apply(finished).expect("a run can end at any moment");
+}
+
+/// What would have been written of an attempt that the broken journal cut off.
+fn lost_with_the_journal(lease: OpenLease) -> [Event; 3] {
+    let OpenLease { trial, attempt, .. } = lease;
+    let failure = Failure {
+        phase: Phase::Agent,
+        kind: ErrorKind::Storage,
+        message: "the journal could not be written".to_owned(),
+    };
+    [
+        Event::Unscored {
+            trial: trial.clone(),
+            attempt,
+            failure,
+            retry: false,
+            ambiguous: false,
+        },
+        Event::ReleaseIntended {
+            trial: trial.clone(),
+            attempt,
+        },
+        Event::Released {
+            trial,
+            attempt,
+            teardown: TeardownOutcome::Released,
+            elapsed_ms: 0,
+        },
+    ]
+}

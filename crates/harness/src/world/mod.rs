@@ -1,0 +1,12 @@
+//! What a run needs of the outside, behind traits: the service, the processes of agents, a clock that never sleeps.
+//!
+//! The runner proper knows only these, so that a simulation can stand in for all of them under a virtual clock and drive
+//! the very code that runs at night.
+
+mod agents;
+mod clock;
+mod service;
+
+pub(crate) use agents::{AgentTree, Agents, Supervised};
+pub(crate) use clock::BootClock;
+pub(crate) use service::Service;
