@@ -198,7 +198,8 @@ impl fmt::Display for Awaited {
 }
 
 impl Error {
-    pub(crate) fn new(operation: &'static str, kind: ErrorKind) -> Self {
+    /// An error that no answer stands behind, for those who stand in for the service in their own tests.
+    pub fn new(operation: &'static str, kind: ErrorKind) -> Self {
         Self(Box::new(Inner {
             operation,
             kind,
@@ -240,7 +241,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_ambiguous(mut self, ambiguous: bool) -> Self {
+    /// The same with [`Error::is_ambiguous`] as given.
+    pub fn with_ambiguous(mut self, ambiguous: bool) -> Self {
         self.0.ambiguous = ambiguous;
         self
     }

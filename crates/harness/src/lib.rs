@@ -13,6 +13,8 @@ pub mod plan;
 mod recorder;
 pub mod recovery;
 pub mod runner;
+#[cfg(test)]
+mod sim;
 pub mod spec;
 mod trial;
 mod world;

@@ -7,7 +7,7 @@ mod events;
 mod executor;
 mod pacing;
 mod run;
-mod sitting;
+pub(crate) mod sitting;
 mod stop;
 mod sweep;
 

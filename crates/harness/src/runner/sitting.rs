@@ -268,29 +268,12 @@ where
     if !swept.proven_empty {
         return swept;
     }
-    // Nothing of the run lives, so whatever an attempt held or may have held is given back.
-    let released = open.into_iter().flat_map(|lease| {
-        let closed_now = lease
-            .instance
-            .as_ref()
-            .is_some_and(|id| swept.closed.contains(id));
-        let intent = Event::ReleaseIntended {
-            trial: lease.trial.clone(),
-            attempt: lease.attempt,
-        };
-        let outcome = Event::Released {
-            trial: lease.trial,
-            attempt: lease.attempt,
-            teardown: if closed_now {
-                TeardownOutcome::Released
-            } else {
-                TeardownOutcome::AlreadyGone
-            },
-            elapsed_ms: 0,
-        };
-        [intent, outcome]
-    });
-    let events: Vec<Event> = released.collect();
+    // Nothing of the run lives, so whatever an attempt held or may have held is given back. An attempt that this
+    // sitting never came to, because it stopped before, gets the end that it lacks.
+    let mut rest = RecoveryPlan::new(dispatcher.record(), &[]);
+    rest.close.clone_from(&swept.closed);
+    let mut events = rest.endings.clone();
+    events.extend(rest.released(&HashSet::new()));
     if !events.is_empty() {
         // If this cannot be written the leases stay open in the record, which is the careful side to err on.
         let _ = context.recorder.record(events).await;

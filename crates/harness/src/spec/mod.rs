@@ -30,7 +30,7 @@ mod tree;
 mod units;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

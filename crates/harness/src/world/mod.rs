@@ -9,4 +9,6 @@ mod service;
 
 pub(crate) use agents::{AgentTree, Agents, Supervised};
 pub(crate) use clock::BootClock;
+#[cfg(test)]
+pub(crate) use service::Answer;
 pub(crate) use service::Service;

@@ -1,0 +1,450 @@
+//! A service with instances, leases, a quota and a memory of everything that was asked of it, whose answers get lost.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use fleet_api::types::{
+    ExecuteResponse, HeartbeatResponse, Instance, InstanceId, InstanceStatus, InstanceUrls, RunId,
+    VerifierFailure,
+};
+use fleet_api::{CreateInstance, Error, ErrorKind, VerifierSource, VerifyArgs};
+use futures::FutureExt as _;
+use tokio::time::Instant;
+
+use super::dice::Dice;
+use crate::world::{Answer, Service};
+
+/// How bad the service and the way to it are, in percent of calls unless said otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weather {
+    /// The request never arrives.
+    pub(super) lost_before: u64,
+    /// It takes effect, and the answer never arrives.
+    pub(super) lost_after: u64,
+    /// 503.
+    pub(super) refuses: u64,
+    /// 429.
+    pub(super) too_fast: u64,
+    /// It takes effect, and the answer makes no sense.
+    pub(super) garbage: u64,
+    /// It takes half a minute.
+    pub(super) slow: u64,
+    /// Instances that die in their first minute.
+    pub(super) dies: u64,
+    /// Verifications that break down.
+    pub(super) verifier_breaks: u64,
+    /// Instances that a listing shows a moment late.
+    pub(super) listed_late: u64,
+    /// From this moment on the credential is refused.
+    pub(super) locks_out_after: Option<Duration>,
+}
+
+/// Intervals without a heartbeat after which an instance ends.
+const MISSES: u32 = 3;
+
+/// The service. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct Fleet {
+    state: Arc<Mutex<State>>,
+    workers: Arc<Mutex<BTreeSet<String>>>,
+    dice: Dice,
+    begun: Instant,
+}
+
+#[derive(Debug)]
+struct State {
+    weather: Weather,
+    limit: u64,
+    instances: BTreeMap<String, Held>,
+    requests: HashMap<String, String>,
+    foreign: Vec<Instant>,
+    sitting: u32,
+    ledger: Ledger,
+}
+
+/// What really happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) created: u64,
+    pub(super) closed: u64,
+    pub(super) lapsed: u64,
+    pub(super) most_live: u64,
+    pub(super) refused_for_quota: u64,
+    pub(super) verifications: u64,
+    pub(super) faults: u64,
+    /// Instance → the score that its verifications gave.
+    pub(super) scores: BTreeMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Held {
+    run: RunId,
+    ended: bool,
+    runs_since: Instant,
+    listed_from: Instant,
+    dies_at: Option<Instant>,
+    interval: Duration,
+    beaten: Instant,
+    work_done: bool,
+}
+
+/// A sitting's connection. Nothing comes back through it once the sitting is dead.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    fleet: Fleet,
+    sitting: u32,
+}
+
+impl Fleet {
+    pub(super) fn new(dice: Dice, limit: u64) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(State {
+                weather: Weather::default(),
+                limit,
+                instances: BTreeMap::new(),
+                requests: HashMap::new(),
+                foreign: Vec::new(),
+                sitting: 0,
+                ledger: Ledger::default(),
+            })),
+            workers: Arc::default(),
+            dice,
+            begun: Instant::now(),
+        }
+    }
+
+    /// A connection for the next sitting; the one before it is dead.
+    pub(super) fn connect(&self, weather: Weather) -> Line {
+        let mut state = self.state();
+        state.sitting += 1;
+        state.weather = weather;
+        Line {
+            fleet: self.clone(),
+            sitting: state.sitting,
+        }
+    }
+
+    /// Cuts every connection.
+    pub(super) fn cut(&self) {
+        self.state().sitting += 1;
+    }
+
+    /// Others of the team take instances and give them back after a while.
+    pub(super) fn others_take(&self, instances: u64, time: Duration) {
+        let until = Instant::now() + time;
+        let mut state = self.state();
+        let free = state.limit.saturating_sub(state.live());
+        state
+            .foreign
+            .extend((0..instances.min(free)).map(|_| until));
+    }
+
+    /// Instances of the run that live.
+    pub(super) fn live(&self) -> Vec<String> {
+        let mut state = self.state();
+        state.settle();
+        let live = state.instances.iter().filter(|(_, held)| !held.ended);
+        live.map(|(id, _)| id.clone()).collect()
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.state().ledger.clone()
+    }
+
+    /// Where agents say that they are at work.
+    pub(super) fn workers(&self) -> Arc<Mutex<BTreeSet<String>>> {
+        Arc::clone(&self.workers)
+    }
+
+    /// An agent came to its own end in this instance.
+    pub(super) fn work_done(&self, instance: &str) {
+        let mut state = self.state();
+        state.settle();
+        if let Some(held) = state.instances.get_mut(instance).filter(|held| !held.ended) {
+            held.work_done = true;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl State {
+    fn live(&self) -> u64 {
+        let ours = self.instances.values().filter(|held| !held.ended).count();
+        (ours + self.foreign.len()) as u64
+    }
+
+    /// Ends what has ended by itself.
+    fn settle(&mut self) {
+        let now = Instant::now();
+        self.foreign.retain(|until| *until > now);
+        for held in self.instances.values_mut().filter(|held| !held.ended) {
+            let lapsed = now > held.beaten + held.interval * MISSES;
+            if lapsed || held.dies_at.is_some_and(|at| now >= at) {
+                held.ended = true;
+                self.ledger.lapsed += u64::from(lapsed);
+            }
+        }
+    }
+
+    fn create(&mut self, create: &CreateInstance, dice: &Dice) -> Result<String, Error> {
+        let request = create
+            .request_id
+            .expect("every create has an id")
+            .to_string();
+        if let Some(known) = self.requests.get(&request) {
+            return Ok(known.clone());
+        }
+        if self.live() >= self.limit {
+            self.ledger.refused_for_quota += 1;
+            let running = Some(self.live());
+            let limit = Some(self.limit);
+            return Err(error(ErrorKind::InstanceLimit { running, limit }));
+        }
+        let now = Instant::now();
+        let id = format!("i{}", self.ledger.created);
+        let late = dice.chance(self.weather.listed_late);
+        let dies = dice.chance(self.weather.dies);
+        self.instances.insert(
+            id.clone(),
+            Held {
+                run: create.run_id.clone().expect("every create has a run"),
+                ended: false,
+                runs_since: now,
+                listed_from: if late { now + dice.millis(1, 900) } else { now },
+                dies_at: dies.then(|| now + dice.millis(1, 60_000)),
+                interval: create.heartbeat_interval.expect("every lease is monitored"),
+                beaten: now,
+                work_done: false,
+            },
+        );
+        self.requests.insert(request, id.clone());
+        self.ledger.created += 1;
+        self.ledger.most_live = self.ledger.most_live.max(self.live());
+        Ok(id)
+    }
+
+    fn seen(&self, id: &str) -> Result<Instance, Error> {
+        let held = self.instances.get(id).ok_or_else(gone)?;
+        let status = if held.ended {
+            InstanceStatus::Stopped
+        } else {
+            InstanceStatus::Running
+        };
+        let urls = InstanceUrls {
+            root: format!("http://{id}.test/"),
+            ..InstanceUrls::default()
+        };
+        Ok(Instance {
+            instance_id: InstanceId::new(id),
+            status,
+            run_id: Some(held.run.clone()),
+            urls: Some(urls),
+            ..Instance::default()
+        })
+    }
+
+    fn verify(&mut self, id: &str, dice: &Dice) -> Result<ExecuteResponse, Error> {
+        let held = self.instances.get(id).ok_or_else(gone)?;
+        self.ledger.verifications += 1;
+        if held.ended || dice.chance(self.weather.verifier_breaks) {
+            return Ok(ExecuteResponse {
+                success: false,
+                error: Some(VerifierFailure {
+                    kind: "InstanceUnavailable".to_owned(),
+                    ..VerifierFailure::default()
+                }),
+                ..ExecuteResponse::default()
+            });
+        }
+        let score = u64::from(held.work_done);
+        self.ledger.scores.insert(id.to_owned(), score);
+        Ok(ExecuteResponse {
+            success: true,
+            result: Some(score.into()),
+            ..ExecuteResponse::default()
+        })
+    }
+}
+
+/// What happens to one call on its way.
+enum Fate {
+    Arrives,
+    LostBefore,
+    LostAfter,
+    Garbage,
+    Refused(Error),
+}
+
+impl Line {
+    /// Takes a call to the service and its answer back, if they get there.
+    async fn carry<T>(
+        &self,
+        effect: impl FnOnce(&mut State, &Dice) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let dice = &self.fleet.dice;
+        let weather = self.fleet.state().weather;
+        let slow = dice.chance(weather.slow);
+        let way = if slow {
+            dice.millis(10_000, 30_000)
+        } else {
+            dice.millis(1, 300)
+        };
+        tokio::time::sleep(way / 2).await;
+        self.hang_up_if_dead().await;
+        let fate = self.fate(weather);
+        let answer = {
+            let mut state = self.fleet.state();
+            state.settle();
+            state.ledger.faults += u64::from(!matches!(fate, Fate::Arrives));
+            match &fate {
+                Fate::LostBefore | Fate::Refused(_) => None,
+                Fate::Arrives | Fate::LostAfter | Fate::Garbage => Some(effect(&mut state, dice)),
+            }
+        };
+        tokio::time::sleep(way / 2).await;
+        self.hang_up_if_dead().await;
+        match (fate, answer) {
+            (Fate::Refused(error), _) => Err(error),
+            (Fate::Arrives, Some(answer)) => answer,
+            (Fate::Garbage, _) => Err(error(ErrorKind::Undecodable {
+                reason: "it is not JSON".to_owned(),
+                excerpt: "<html>".to_owned(),
+            })
+            .with_ambiguous(true)),
+            // Who sent it cannot tell whether it arrived.
+            (Fate::LostBefore | Fate::LostAfter | Fate::Arrives, _) => {
+                Err(error(ErrorKind::Network {
+                    what: "the connection broke",
+                    source: "reset by peer".into(),
+                })
+                .with_ambiguous(true))
+            }
+        }
+    }
+
+    fn fate(&self, weather: Weather) -> Fate {
+        let dice = &self.fleet.dice;
+        let message = String::new;
+        let locked_out = weather
+            .locks_out_after
+            .is_some_and(|after| self.fleet.begun.elapsed() > after);
+        if locked_out {
+            return Fate::Refused(error(ErrorKind::Authentication { message: message() }));
+        }
+        if dice.chance(weather.lost_before) {
+            Fate::LostBefore
+        } else if dice.chance(weather.lost_after) {
+            Fate::LostAfter
+        } else if dice.chance(weather.garbage) {
+            Fate::Garbage
+        } else if dice.chance(weather.refuses) {
+            let (status, excerpt) = (503, String::new());
+            Fate::Refused(error(ErrorKind::Api { status, excerpt }))
+        } else if dice.chance(weather.too_fast) {
+            Fate::Refused(error(ErrorKind::RateLimited {
+                retry_after: None,
+                message: message(),
+            }))
+        } else {
+            Fate::Arrives
+        }
+    }
+
+    /// A dead harness hears nothing any more.
+    async fn hang_up_if_dead(&self) {
+        if self.fleet.state().sitting != self.sitting {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Service for Line {
+    fn base_url(&self) -> &'static str {
+        "http://fleet.test"
+    }
+
+    fn create<'a>(&'a self, request: &'a CreateInstance) -> Answer<'a, Instance> {
+        self.carry(move |state, dice| {
+            let id = state.create(request, dice)?;
+            let seen = state.seen(&id)?;
+            if seen.status.is_ended() {
+                return Err(error(ErrorKind::Conflict {
+                    instance_id: Some(InstanceId::new(id)),
+                    duplicate_request: false,
+                    resource: None,
+                    message: "it ended while it was awaited".to_owned(),
+                }));
+            }
+            Ok(seen)
+        })
+        .boxed()
+    }
+
+    fn instance<'a>(&'a self, id: &'a InstanceId) -> Answer<'a, Instance> {
+        self.carry(move |state, _| state.seen(id.as_str())).boxed()
+    }
+
+    fn instances<'a>(&'a self, run: &'a RunId) -> Answer<'a, Vec<Instance>> {
+        self.carry(move |state, _| {
+            let now = Instant::now();
+            let listed = state.instances.iter().filter(|(_, held)| {
+                held.run == *run && held.listed_from <= now && held.runs_since <= now
+            });
+            listed.map(|(id, _)| state.seen(id)).collect()
+        })
+        .boxed()
+    }
+
+    fn close<'a>(&'a self, id: &'a InstanceId) -> Answer<'a, Instance> {
+        self.carry(move |state, _| {
+            let held = state.instances.get_mut(id.as_str()).ok_or_else(gone)?;
+            state.ledger.closed += u64::from(!held.ended);
+            held.ended = true;
+            state.seen(id.as_str())
+        })
+        .boxed()
+    }
+
+    fn verify<'a>(
+        &'a self,
+        _verifier: &'a VerifierSource,
+        id: &'a InstanceId,
+        _args: &'a VerifyArgs,
+    ) -> Answer<'a, ExecuteResponse> {
+        self.carry(move |state, dice| {
+            let workers = self.fleet.workers.lock().unwrap();
+            let at_work = workers.contains(id.as_str());
+            assert!(!at_work, "{id} is verified while an agent works in it");
+            drop(workers);
+            state.verify(id.as_str(), dice)
+        })
+        .boxed()
+    }
+
+    fn heartbeat<'a>(&'a self, id: &'a InstanceId) -> Answer<'a, HeartbeatResponse> {
+        self.carry(move |state, _| {
+            let held = state.instances.get_mut(id.as_str()).ok_or_else(gone)?;
+            if !held.ended {
+                held.beaten = Instant::now();
+            }
+            Ok(HeartbeatResponse {
+                success: !held.ended,
+                ..HeartbeatResponse::default()
+            })
+        })
+        .boxed()
+    }
+}
+
+fn error(kind: ErrorKind) -> Error {
+    Error::new("simulated call", kind)
+}
+
+fn gone() -> Error {
+    let (status, excerpt) = (404, String::new());
+    error(ErrorKind::Api { status, excerpt })
+}
