@@ -124,12 +124,27 @@ pub(crate) struct RunArgs {
     /// Print the plan and stop; the service is only read
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// When the same run was begun before and not finished: continue it, or begin a new one. Without this a terminal
+    /// is asked, and anything else begins a new one and says how to continue the old
+    #[arg(long, value_enum, value_name = "WHEN", env = "HARNESS_RESUME")]
+    pub(crate) resume: Option<ResumeWhen>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResumeWhen {
+    /// Continue an unfinished run of the same spec and trials, if there is one
+    Auto,
+    /// Always begin a new run
+    Never,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
     /// A run id, a unique prefix of one, a path, or `latest`
     pub(crate) run: String,
+    /// If the journal is damaged, keep what can be proven and run the rest again; the damaged one stays beside it
+    #[arg(long)]
+    pub(crate) salvage: bool,
     #[command(flatten)]
     pub(crate) dir: RunsDir,
 }

@@ -2,7 +2,7 @@
 //!
 //! A closed pipe is not an error: `harness list | head` ends quietly, and a run whose terminal is gone goes on.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
@@ -66,6 +66,23 @@ impl Printer {
     pub(crate) fn json(self, value: &impl serde::Serialize) {
         let text = serde_json::to_string_pretty(value).expect("our values have text keys");
         self.data(text);
+    }
+
+    /// Whether a person sits there who can answer.
+    pub(crate) fn can_ask(self) -> bool {
+        let terminals = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        terminals && self.verbosity > Verbosity::Quiet
+    }
+
+    /// Asks a question whose usual answer is yes. The end of the input is no answer, and no yes.
+    pub(crate) fn ask(self, question: impl std::fmt::Display) -> bool {
+        let mut out = anstream::stderr();
+        let _ = write!(out, "{question} [Y/n] ").and_then(|()| out.flush());
+        let mut answer = String::new();
+        match std::io::stdin().lock().read_line(&mut answer) {
+            Ok(read) if read > 0 => !answer.trim().to_lowercase().starts_with('n'),
+            Ok(_) | Err(_) => false,
+        }
     }
 
     /// Whether a person watches stderr on a terminal that can move its cursor.

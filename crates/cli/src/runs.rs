@@ -41,7 +41,8 @@ pub(crate) fn find(dir: &Path, name: &str) -> Result<FoundRun, Failure> {
     read(&locate(dir, name)?)
 }
 
-fn locate(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
+/// The folder of the run that `name` means, whatever is in it.
+pub(crate) fn locate(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
     let as_path = Path::new(name);
     if as_path.join("journal.jsonl").is_file() {
         return Ok(as_path.to_owned());

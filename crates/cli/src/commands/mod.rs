@@ -17,5 +17,6 @@ mod run;
 mod show;
 mod sitting;
 mod sweep;
+mod unfinished;
 
 pub(crate) use entry::main;

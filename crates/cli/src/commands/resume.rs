@@ -4,14 +4,17 @@
 //! journal. Only the tasks are loaded again.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fleet_api::Task;
 use harness::plan::{Plan, TrialPlan, load_tasks};
 use harness::runner::Beginning;
 use harness::spec::{LoadOptions, RunSpec, Variant, agent_programs};
-use run_record::{Attempt, Journal, RunRecord, TaskKey, TrialStatus, VariantName, Verdict};
+use run_record::{
+    Attempt, Journal, ReplayError, RunLayout, RunRecord, SalvageError, Salvaged, TaskKey,
+    TrialStatus, VariantName, Verdict, replay, salvage,
+};
 
 use super::prepare::{service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
@@ -22,7 +25,15 @@ use crate::runs::{self, FoundRun};
 use crate::service::Service;
 
 pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
-    let found = runs::find(&args.dir.runs, &args.run)?;
+    let folder = runs::locate(&args.dir.runs, &args.run)?;
+    if args.salvage {
+        salvage_if_damaged(&folder, printer)?;
+    }
+    resume_found(runs::read(&folder)?, printer).await
+}
+
+/// Goes on with a run that was found and read.
+pub(crate) async fn resume_found(found: FoundRun, printer: Printer) -> Outcome {
     let without_score = |record: &RunRecord| {
         let open = record.trials.iter();
         open.filter(|trial| trial.status != TrialStatus::Scored)
@@ -68,11 +79,61 @@ pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
     }
 }
 
+/// Rewrites a damaged journal without its damage. One that is whole is left alone.
+fn salvage_if_damaged(folder: &Path, printer: Printer) -> Result<(), Failure> {
+    let journal = RunLayout::at(folder).journal();
+    match replay(&journal) {
+        Ok(_) => {
+            printer.say("the journal is not damaged; there is nothing to salvage");
+            return Ok(());
+        }
+        Err(ReplayError::Corrupt { .. } | ReplayError::Order { .. }) => {}
+        Err(other) => return Err(Failure::usage(chain(&other))),
+    }
+    let salvaged = salvage(&journal).map_err(|error| {
+        let failure = Failure::usage(chain(&error));
+        match error {
+            SalvageError::Plan { .. } => failure.hint(format!(
+                "begin a new run; `harness sweep --run-id {}` closes what this one left",
+                folder.file_name().unwrap_or_default().to_string_lossy()
+            )),
+            SalvageError::Read(_) | SalvageError::Write(_) => failure,
+        }
+    })?;
+    printer.error(describe(&salvaged));
+    Ok(())
+}
+
+fn describe(salvaged: &Salvaged) -> String {
+    let lines: Vec<String> = salvaged.damaged.iter().map(u64::to_string).collect();
+    let trials: Vec<String> = salvaged.affected.iter().map(ToString::to_string).collect();
+    let more = if (salvaged.damaged.len() as u64) < salvaged.damaged_count {
+        ", …"
+    } else {
+        ""
+    };
+    let affected = if trials.is_empty() {
+        "no trial lost its result".to_owned()
+    } else {
+        format!(
+            "these trials may have lost a score and run again: {}",
+            trials.join(", ")
+        )
+    };
+    format!(
+        "salvaged: {} damaged lines ({}{more}) and {} that do not follow without them are left out; {affected}\nthe damaged journal is kept as {}",
+        salvaged.damaged_count,
+        lines.join(", "),
+        salvaged.dropped,
+        salvaged.kept.display()
+    )
+}
+
 /// A run whose journal is open and whose plan is known.
 struct Taken {
     journal: Journal,
     record: RunRecord,
-    layout: run_record::RunLayout,
+    layout: RunLayout,
     plan: Plan,
 }
 
@@ -94,7 +155,7 @@ async fn take_up(found: FoundRun, spec: &RunSpec, service: &Service) -> Result<T
     Ok(Taken {
         journal,
         record: found.record,
-        layout: run_record::RunLayout::at(root),
+        layout: RunLayout::at(root),
         plan,
     })
 }
@@ -119,7 +180,8 @@ pub(crate) fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec,
         ))
         .hint("restore it, or begin a new run with the new spec"));
     }
-    Ok(spec)
+    // `{spec_dir}` is where the user's files are, not where the copy lies.
+    Ok(spec.standing_for(Path::new(&found.record.info.spec_path)))
 }
 
 /// The plan as the journal has it, with the tasks as they are now.

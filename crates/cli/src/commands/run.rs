@@ -9,7 +9,9 @@ use run_record::{ExitCode, GateSpec, RunId, RunInfo, RunLayout, VariantInfo, Var
 
 use super::check::describe;
 use super::prepare::{Prepared, prepare};
+use super::resume::resume_found;
 use super::sitting::{Sitting, sit};
+use super::unfinished::to_continue;
 use crate::args::RunArgs;
 use crate::failure::{Failure, Outcome};
 use crate::printer::{Printer, style, styled};
@@ -24,6 +26,11 @@ pub(crate) async fn run(args: RunArgs, printer: Printer) -> Outcome {
         printer.say("dry run: nothing was started");
         prepared.service.stop().await;
         return Ok(ExitCode::Success);
+    }
+    let unfinished = to_continue(&prepared.spec, &prepared.plan, args.resume, printer);
+    if let Some(unfinished) = unfinished {
+        prepared.service.stop().await;
+        return resume_found(unfinished, printer).await;
     }
     for warning in &prepared.warnings {
         printer.say(format_args!(

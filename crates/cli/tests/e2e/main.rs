@@ -9,6 +9,7 @@ mod fleet_commands;
 mod quickstart;
 mod quota;
 mod reports;
+mod resume;
 mod scale;
 mod signals;
 mod support;

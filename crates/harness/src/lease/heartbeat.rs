@@ -113,7 +113,7 @@ impl Heartbeats {
     /// Beats on the main runtime itself, by another clock: in a simulation there is one thread and no real time.
     #[cfg(test)]
     pub(crate) fn simulated(clock: BootClock) -> Self {
-        Self::on(tokio::runtime::Handle::current(), None, clock, PULSE)
+        Self::on(tokio::runtime::Handle::current(), None, clock, PULSE * 8)
     }
 
     fn on(

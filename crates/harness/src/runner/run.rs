@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::dispatcher::StopCause;
 use super::events::{RunEvent, View};
-use super::sitting::{Sitting, beats, sit};
+use super::sitting::{Sitting, TICK, beats, sit};
 use crate::lease::Heartbeats;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
@@ -111,6 +111,7 @@ pub async fn run(
         recorder: Recorder::start(journal, notices.clone()),
         record,
         resumed,
+        tick: TICK,
     };
     Ok(sit(sitting, (notices, heard), signals, watch).await)
 }

@@ -36,7 +36,7 @@ use crate::trial::{TrialContext, millis};
 use crate::world::{Agents, Service};
 
 /// How often the clock is shown to move.
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// How long the last events may take to become durable after the last trial has ended.
 const LAST_WORDS: Duration = Duration::from_secs(10);
@@ -57,6 +57,8 @@ pub(crate) struct Sitting {
     /// The run as it stands: its plan, or what earlier sittings made of it.
     pub(crate) record: RunRecord,
     pub(crate) resumed: bool,
+    /// How often budgets are looked at and the clock is shown to move.
+    pub(crate) tick: Duration,
 }
 
 /// The two ends of what the dispatcher hears.
@@ -98,7 +100,7 @@ pub(crate) async fn sit(
         spec: sitting.spec,
     });
     let trials = trials(Arc::clone(&context), sitting.plan.trials, before);
-    let abandoned = drive(&mut dispatcher, &mut heard, trials, signals).await;
+    let abandoned = drive(&mut dispatcher, &mut heard, trials, signals, sitting.tick).await;
     let swept = if abandoned {
         Swept::default()
     } else {
@@ -215,13 +217,14 @@ async fn drive<F>(
     heard: &mut mpsc::UnboundedReceiver<Notice>,
     trials: impl Future<Output = ()>,
     signals: impl Stream<Item = RunSignal>,
+    tick: Duration,
 ) -> bool
 where
     F: FnMut(View<'_>, RunEvent<'_>),
 {
     tokio::pin!(trials, signals);
     let mut signals = signals.fuse();
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         // Every arm only produces a notice. Receiving from a channel or a stream may be dropped without losing

@@ -17,7 +17,7 @@ use std::panic::AssertUnwindSafe;
 use scenario::{Told, play};
 
 /// Seeds that every run of the test suite plays. `HARNESS_SIM_SEEDS` says otherwise.
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 2000;
 
 /// The first seed. `HARNESS_SIM_FIRST` says otherwise, for example to play one that failed again.
 const FIRST: u64 = 1;

@@ -215,6 +215,7 @@ impl World {
             recorder: Recorder::simulated(store, notices.clone()),
             record: before.clone(),
             resumed: number > 1,
+            tick: Duration::from_secs(2),
         };
         let signals = self.signals(calm);
         let running = sit(sitting, (notices, heard), signals, |_, _| {});

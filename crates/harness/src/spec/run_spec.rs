@@ -241,6 +241,13 @@ impl RunSpec {
         serde_yaml::to_string(&out).expect("a tree of maps with text keys can always be written")
     }
 
+    /// The same spec as if it were read from `path`: a resolved copy means the places that the original means.
+    pub fn standing_for(mut self, path: &Path) -> Self {
+        path.clone_into(&mut self.path);
+        self.spec_dir = path.parent().unwrap_or(path).to_owned();
+        self
+    }
+
     /// SHA-256 of the resolved spec in hex: the same run has the same digest, whatever its comments and layout.
     pub fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.to_resolved_yaml()))

@@ -116,6 +116,12 @@ impl Journal {
         Ok(Self::over(file, path, replay.last_seq + 1, replay.good_len))
     }
 
+    /// Whether a living process works on the journal at `path`.
+    pub fn is_locked(path: &Path) -> bool {
+        File::open(path)
+            .is_ok_and(|file| matches!(lock(&file, path), Err(JournalError::Locked { .. })))
+    }
+
     fn over(file: File, path: &Path, next_seq: u64, good_len: u64) -> Self {
         Self {
             file,
