@@ -13,7 +13,13 @@
 //! | level | how | guarantee |
 //! |---|---|---|
 //! | 3 | own PID and mount namespaces | nothing survives, even if owner and shim are killed together; the command cannot signal either |
+//! | 2 | shim as subreaper, own control group | nothing survives while owner or shim live; what is left when both are killed with SIGKILL is ended when the next owner starts a command in the same place |
 //! | 1 | shim as subreaper | nothing survives unless owner and shim are killed together with SIGKILL |
+//! | 0 | no supervisor: not Linux, or it could not be started | nothing is run |
+//!
+//! A tree at level 3 gets a control group too where one can be had, for its limits. A command of the
+//! same user can leave its group or lift the group's limits at level 2, not at level 3; leaving does
+//! not save it from being killed.
 //!
 //! No level covers work that the command hands to another daemon (a container engine, `at`, a
 //! service manager).
@@ -43,7 +49,9 @@ mod unsupported;
 
 pub use command::{Containment, Limits, OutputSink, Shim, StdinSource, TreeCommand};
 pub use error::SpawnError;
-pub use exit::{ContainmentReport, LeaderStatus, StreamStats, Survivor, TreeExit};
+pub use exit::{
+    ContainmentReport, Held, HeldLimits, LeaderStatus, StreamStats, Survivor, TreeExit,
+};
 
 #[cfg(target_os = "linux")]
 pub use {

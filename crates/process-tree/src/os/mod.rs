@@ -1,6 +1,8 @@
 //! What only Linux offers: the supervisor itself and the view of processes in `/proc`.
 
+pub(crate) mod cgroup;
 mod launch;
+mod limits;
 pub(crate) mod procfs;
 mod seal;
 mod shim;

@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
+use super::cgroup::Group;
 use super::procfs::{self, Stat};
 use super::wait::{self, Children};
 use crate::exit::Survivor;
@@ -54,6 +55,7 @@ pub(super) struct Supervisor<'a, W: io::Write> {
     child_ended: &'a SignalFd,
     reporter: Reporter<W>,
     leader: Pid,
+    group: Option<&'a Group>,
     grace: Duration,
     leader_ended: bool,
     phase: Phase,
@@ -61,8 +63,8 @@ pub(super) struct Supervisor<'a, W: io::Write> {
     asked: HashSet<Pid>,
     /// Processes counted as leaked.
     leaked: HashSet<Pid>,
-    /// Leaked processes that were below others when the leader ended.
-    leaked_at_end: usize,
+    /// Leaked processes with those below others, when the leader or the grace ended.
+    leaked_below: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,7 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         child_ended: &'a SignalFd,
         reporter: Reporter<W>,
         leader: Pid,
+        group: Option<&'a Group>,
         grace: Duration,
     ) -> Self {
         Self {
@@ -96,19 +99,20 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
             child_ended,
             reporter,
             leader,
+            group,
             grace,
             leader_ended: false,
             phase: Phase::Running,
             asked: HashSet::new(),
             leaked: HashSet::new(),
-            leaked_at_end: 0,
+            leaked_below: 0,
         }
     }
 
-    /// Returns when no process is left or the limit has passed, after reporting it.
-    pub(super) fn run(mut self) {
+    /// Returns when no process is left or the limit has passed, with the last word to the owner.
+    pub(super) fn run(mut self) -> Status {
         let survivors = loop {
-            if self.reap() {
+            if self.reap() && self.group.is_none_or(Group::is_empty) {
                 break Vec::new();
             }
             let look_again = match self.phase {
@@ -125,20 +129,19 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
                 Phase::Killing { until, cause } => {
                     self.kill_children(cause);
                     if Instant::now() >= until {
-                        break survivors();
+                        break survivors(self.group);
                     }
                     Some(LOOK_AGAIN_KILLING)
                 }
             };
             self.sleep(look_again);
         };
-        let leaked = self.leaked.len().max(self.leaked_at_end);
-        let done = Status::Done {
+        let leaked = self.leaked.len().max(self.leaked_below);
+        Status::Done {
             leaked: u32::try_from(leaked).unwrap_or(u32::MAX),
             survivors,
-        };
-        // If nobody listens, nobody wants to know.
-        let _ = self.reporter.send(&done);
+            oom_kills: self.group.map_or(0, Group::oom_kills),
+        }
     }
 
     /// Reaps every ended child; true if there are no children at all.
@@ -163,7 +166,7 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         if !stopped_by_us {
             // The leader is a zombie until it is reaped below, so its id, which is also the id of
             // its group, cannot be anyone else's yet.
-            self.leaked_at_end = procfs::living_descendants(Pid::this());
+            self.leaked_below = procfs::living_descendants(Pid::this());
             self.start_stopping(LEFTOVER_GRACE, Cause::LeaderEnded);
         }
         if let Ok(Some(end)) = wait::reap(self.leader) {
@@ -210,14 +213,28 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
             until: Instant::now() + KILL_LIMIT,
             cause,
         };
+        if cause != Cause::AtOnce {
+            // A group is killed at once, so what is below others never becomes our child.
+            let below = procfs::living_descendants(Pid::this());
+            let leader = usize::from(!self.leader_ended);
+            self.leaked_below = self.leaked_below.max(below.saturating_sub(leader));
+        }
         if !self.leader_ended {
             let _ = killpg(self.leader, Signal::SIGKILL);
         }
     }
 
+    /// By the group all at once, also what is being forked. What has left it, and everything where
+    /// there is none, ends as our child.
     fn kill_children(&mut self, cause: Cause) {
-        for child in procfs::children(Pid::this()) {
+        let children = procfs::children(Pid::this());
+        for &child in &children {
             self.count(child, cause != Cause::AtOnce);
+        }
+        if let Some(group) = self.group {
+            group.kill();
+        }
+        for child in children {
             let _ = kill(child, Signal::SIGKILL);
         }
     }
@@ -272,9 +289,14 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
     }
 }
 
-fn survivors() -> Vec<Survivor> {
-    procfs::children(Pid::this())
-        .into_iter()
+/// What is still there: children, and members of the group that are none (somebody else moved them
+/// there).
+pub(super) fn survivors(group: Option<&Group>) -> Vec<Survivor> {
+    let mut left = procfs::children(Pid::this());
+    left.extend(group.map(Group::members).unwrap_or_default());
+    left.sort_unstable();
+    left.dedup();
+    left.into_iter()
         .filter_map(procfs::survivor)
         .take(MAX_SURVIVORS)
         .collect()

@@ -18,8 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let command = TreeCommand {
         args: args.map(Into::into).collect(),
         containment: match level {
-            1 => Containment::AtMost(1),
-            level => Containment::Require(level),
+            3 => Containment::Require(3),
+            level => Containment::AtMost(level),
         },
         ..TreeCommand::new(program, "/")
     };

@@ -288,7 +288,7 @@ async fn the_probe_agrees_with_what_is_reached() {
 
     let nothing = probe(&Shim::new("/no/such/shim", Vec::<String>::new())).await;
     assert_eq!(nothing.level, 0);
-    assert_eq!(nothing.reasons.len(), 2);
+    assert_eq!(nothing.reasons.len(), 3);
 }
 
 #[tokio::test]
