@@ -2,7 +2,9 @@
 //! the supervisor works.
 
 use std::future::Future;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -181,4 +183,66 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     let value = tokio::time::timeout(HANG, future).await;
     value.expect("it ends in time")
+}
+
+/// The user without rights of its own.
+pub(crate) fn nobody() -> u32 {
+    65534
+}
+
+/// A program that is started as another user. Only root can do this.
+pub(crate) fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(program);
+    command
+}
+
+/// A control group that was handed to `nobody`, as a service manager hands one to a user. Made by
+/// root; where there are no control groups it is none.
+pub(crate) struct Delegated(Option<PathBuf>);
+
+impl Delegated {
+    pub(crate) async fn make() -> Self {
+        let Some(groups) = probe(&shim()).await.groups else {
+            eprintln!("not tested: a delegated control group, which cannot be made here");
+            return Self(None);
+        };
+        let folder = groups.join(format!("zoo-delegated-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let files = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
+        let files = files.map(|name| folder.join(name));
+        for path in files.iter().chain([&folder]) {
+            chown(path, Some(nobody()), Some(nobody())).unwrap();
+        }
+        Self(Some(folder))
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+
+    /// A program that runs in the group as `nobody`.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let inner = as_nobody(program);
+        let Some(folder) = &self.0 else { return inner };
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo 0 > \"$0/cgroup.procs\" && exec \"$@\""])
+            .arg(folder)
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        command
+    }
+}
+
+impl Drop for Delegated {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // What the kernel refuses here is a process that lives or a group that was left.
+            let removed = std::fs::remove_dir(folder);
+            assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
+        }
+    }
 }
