@@ -29,14 +29,14 @@ pub async fn probe(shim: &Shim) -> ContainmentReport {
         reasons: Vec::new(),
         limits: HeldLimits::default(),
         limit_reasons: Vec::new(),
-        groups: place().await.ok().map(|place| place.folder.clone()),
+        groups: place().ok().map(|place| place.folder.clone()),
     };
     for level in [3, 2, 1] {
         match attempt(shim, level).await {
             Ok(limits) => {
                 report.level = level;
                 report.limits = limits;
-                report.limit_reasons = limit_reasons(limits).await;
+                report.limit_reasons = limit_reasons(limits);
                 break;
             }
             Err(reason) => report.reasons.push(reason),
@@ -78,8 +78,8 @@ fn reason(level: u8, error: &SpawnError) -> String {
 }
 
 /// Why limits are not held for the tree as a whole.
-async fn limit_reasons(held: HeldLimits) -> Vec<String> {
-    let place = place().await;
+fn limit_reasons(held: HeldLimits) -> Vec<String> {
+    let place = place();
     let mut reasons = Vec::new();
     for (what, held, by_group) in [
         ("memory", held.memory, place.map(|place| &place.memory)),

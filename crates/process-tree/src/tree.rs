@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::command::{OutputSink, Shim, TreeCommand};
 use crate::error::SpawnError;
 use crate::exit::{HeldLimits, LeaderStatus, StreamStats, Survivor, TreeExit};
-use crate::os::cgroup::{clear_abandoned, place};
+use crate::os::cgroup::{Cleared, clear_abandoned, place};
 use crate::output::{Drained, Handling, Store, drain};
 use crate::protocol::{End, KILL, Status, TERMINATE};
 use crate::start::{StartError, Started, check, start, wake};
@@ -31,8 +31,10 @@ const SHIM_LIMIT: Duration = Duration::from_secs(25);
 /// How long a shim that has said its last word may take to exit.
 const SHIM_EXIT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The inner half of a sealed shim keeps the lock of the group until the kernel has ended it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// As long as a shim itself would try. The inner half of a sealed one keeps the lock of the group
+/// until the kernel has ended it.
+const CLEAR_LIMIT: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Starts a command under a supervisor.
 ///
@@ -54,8 +56,8 @@ pub(crate) async fn spawn_within(
     lowest: u8,
 ) -> Result<ProcessTree, SpawnError> {
     check(&command)?;
-    let stdout = open(&command.stdout).await?;
-    let stderr = open(&command.stderr).await?;
+    let stdout = open(&command.stdout)?;
+    let stderr = open(&command.stderr)?;
     let begun = Instant::now();
     let (started, level) = start_contained(shim, &command, highest, lowest).await?;
 
@@ -176,7 +178,7 @@ async fn start_contained(
     for level in (lowest..=highest).rev() {
         let groups = match level {
             1 => None,
-            _ => match place().await {
+            _ => match place() {
                 Ok(place) => Some(place.folder.as_path()),
                 Err(reason) if level == 2 => {
                     reasons.push(format!("level 2: {reason}"));
@@ -323,8 +325,14 @@ impl Supervision {
 /// Ends what a killed shim left in its control group; true if nothing of it is left.
 async fn clear(group: Option<PathBuf>) -> bool {
     let Some(group) = group else { return true };
-    let clear = move || clear_abandoned(&group, LOCK_PATIENCE);
-    tokio::task::spawn_blocking(clear).await.unwrap_or(false)
+    let until = Instant::now() + CLEAR_LIMIT;
+    while clear_abandoned(&group) != Cleared::Gone {
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    true
 }
 
 enum Event {
@@ -375,12 +383,13 @@ impl Drain {
     }
 }
 
-async fn open(sink: &OutputSink) -> Result<Option<Store>, SpawnError> {
+/// Not by the async file system, whose threads may be just what the machine has no room for.
+fn open(sink: &OutputSink) -> Result<Option<Store>, SpawnError> {
     match sink {
         OutputSink::Null => Ok(None),
         OutputSink::Memory { .. } => Ok(Some(Store::Memory(Vec::new()))),
-        OutputSink::File { path, .. } => match File::create(path).await {
-            Ok(file) => Ok(Some(Store::File(file))),
+        OutputSink::File { path, .. } => match std::fs::File::create(path) {
+            Ok(file) => Ok(Some(Store::File(File::from_std(file)))),
             Err(source) => Err(SpawnError::Output {
                 path: path.clone(),
                 source,

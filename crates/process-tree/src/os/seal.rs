@@ -29,7 +29,7 @@ use super::cgroup::{self, Group};
 use super::launch::launch;
 use super::procfs;
 use super::shim::{could_not_start, let_go_of_output, started};
-use super::supervise::{KILL_LIMIT, Reporter, Supervisor, survivors};
+use super::supervise::{Charge, KILL_LIMIT, Reporter, Supervisor, survivors};
 use super::wait::reap_one;
 use crate::protocol::{Request, Status};
 
@@ -154,14 +154,13 @@ impl Inner<'_> {
         // must not be reaped; if the outer half is gone, so is the reason to go on.
         ack.read_exact(&mut [0]).ok()?;
         let reporter = Reporter(&mut reporter.0);
-        let supervisor = Supervisor::new(
-            self.control,
-            self.child_ended,
-            reporter,
-            launched.leader,
+        let charge = Charge {
+            leader: launched.leader,
             group,
             grace,
-        );
+            sealed: true,
+        };
+        let supervisor = Supervisor::new(self.control, self.child_ended, reporter, charge);
         Some(supervisor.run())
     }
 }

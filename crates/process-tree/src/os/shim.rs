@@ -18,7 +18,7 @@ use nix::unistd::{self, Pid};
 use super::cgroup::Group;
 use super::launch::{LaunchError, Launched, launch};
 use super::seal;
-use super::supervise::{Reporter, Supervisor};
+use super::supervise::{Charge, Reporter, Supervisor};
 use crate::protocol::{MAX_REQUEST_BYTES, Raw, Request, Status, Step};
 
 /// As the last argument, asks the shim's program to exit with 0: the smallest command there is
@@ -120,15 +120,13 @@ fn run_here(
     // If the owner is gone, its closed socket ends the loop at once.
     let _ = reporter.send(&started(&launched, launched.leader, group));
     let_go_of_output()?;
-    Ok(Supervisor::new(
-        control,
-        child_ended,
-        reporter,
-        launched.leader,
+    let charge = Charge {
+        leader: launched.leader,
         group,
         grace,
-    )
-    .run())
+        sealed: false,
+    };
+    Ok(Supervisor::new(control, child_ended, reporter, charge).run())
 }
 
 /// The word that the command runs, with its process id as the owner sees it.

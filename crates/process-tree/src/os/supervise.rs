@@ -17,6 +17,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
 use super::cgroup::Group;
+use super::descendants;
 use super::procfs::{self, Stat};
 use super::wait::{self, Children};
 use crate::exit::Survivor;
@@ -49,6 +50,16 @@ impl<W: io::Write> Reporter<W> {
     }
 }
 
+/// What a supervisor is there for.
+#[derive(Clone, Copy)]
+pub(super) struct Charge<'a> {
+    pub(super) leader: Pid,
+    pub(super) group: Option<&'a Group>,
+    pub(super) grace: Duration,
+    /// Whether we are the first process of a PID namespace.
+    pub(super) sealed: bool,
+}
+
 /// A started command and what is needed to end it.
 pub(super) struct Supervisor<'a, W: io::Write> {
     control: &'a UnixStream,
@@ -57,6 +68,7 @@ pub(super) struct Supervisor<'a, W: io::Write> {
     leader: Pid,
     group: Option<&'a Group>,
     grace: Duration,
+    sealed: bool,
     leader_ended: bool,
     phase: Phase,
     /// Children that were asked to stop in this phase, so that each is asked once.
@@ -90,10 +102,14 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         control: &'a UnixStream,
         child_ended: &'a SignalFd,
         reporter: Reporter<W>,
-        leader: Pid,
-        group: Option<&'a Group>,
-        grace: Duration,
+        charge: Charge<'a>,
     ) -> Self {
+        let Charge {
+            leader,
+            group,
+            grace,
+            sealed,
+        } = charge;
         Self {
             control,
             child_ended,
@@ -101,6 +117,7 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
             leader,
             group,
             grace,
+            sealed,
             leader_ended: false,
             phase: Phase::Running,
             asked: HashSet::new(),
@@ -224,12 +241,17 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         }
     }
 
-    /// By the group all at once, also what is being forked. What has left it, and everything where
-    /// there is none, ends as our child.
+    /// All of it at once, also what is being forked, by its namespace or its group. What has left the
+    /// group, and everything where there is none, is looked for, and ends as our child at the latest.
     fn kill_children(&mut self, cause: Cause) {
         let children = procfs::children(Pid::this());
         for &child in &children {
             self.count(child, cause != Cause::AtOnce);
+        }
+        if self.sealed {
+            // As the first process of the namespace we are the one that this spares.
+            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            return;
         }
         if let Some(group) = self.group {
             group.kill();
@@ -237,6 +259,7 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         for child in children {
             let _ = kill(child, Signal::SIGKILL);
         }
+        descendants::kill_all();
     }
 
     fn count(&mut self, child: Pid, leaks: bool) {

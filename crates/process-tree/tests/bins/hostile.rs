@@ -127,6 +127,9 @@ fn hopper(hops: &str, new_session: bool) {
     });
 }
 
+/// Longer than a supervisor tries to kill.
+const BOMB_SECONDS: u64 = 15;
+
 /// Every process forks for as long as it lives. Refuses to begin where nothing stops it: the test
 /// must have asked for a limit. Every birth leaves a byte in a file.
 fn fork_bomb(births: &str, limit: usize) {
@@ -139,8 +142,10 @@ fn fork_bomb(births: &str, limit: usize) {
         .open(births)
         .unwrap();
     shrug();
+    // An end for all of them: every birth would give an alarm of its own a new start.
+    let until = Instant::now() + Duration::from_secs(BOMB_SECONDS);
     let mut announced = false;
-    loop {
+    while Instant::now() < until {
         // SAFETY: this program has one thread.
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
@@ -159,6 +164,7 @@ fn fork_bomb(births: &str, limit: usize) {
             }
         }
     }
+    quit(0)
 }
 
 /// Leaves nothing of its working directory, and what is left unusable.

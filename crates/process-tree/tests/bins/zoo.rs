@@ -117,9 +117,12 @@ fn simple(args: &[String]) {
     let extra = args.get(3).map_or("", String::as_str);
     match args[1].as_str() {
         "sleeper" | "plain" => stay(),
-        "hog" => loop {
-            std::hint::spin_loop();
-        },
+        "hog" => {
+            alarm::set(6 * LIFETIME_SECONDS);
+            loop {
+                std::hint::spin_loop();
+            }
+        }
         "euid" => println!("{}", nix::unistd::geteuid()),
         "flood" => flood(number(extra), b"0123456789abcde\n"),
         "long-line" => {

@@ -2,7 +2,7 @@
 //! the supervisor works.
 
 use std::future::Future;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -130,6 +130,12 @@ impl Case {
         self.dir.path().join(name)
     }
 
+    /// Lets other users write into its folder.
+    pub(crate) fn open_to_all(&self) {
+        let all = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(self.dir.path(), all).unwrap();
+    }
+
     /// Living processes that carry the token on their command line. A zombie has none.
     pub(crate) fn pids(&self) -> Vec<u32> {
         processes(|folder| {
@@ -152,6 +158,14 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 pub(crate) fn zombies() -> Vec<u32> {
     let own = std::process::id();
     processes(|folder| stat(folder) == Some(('Z', own)))
+}
+
+/// Whether every thread of a process is stopped. They stop one after the other.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads
+        .flatten()
+        .all(|thread| stat(&thread.path()).is_some_and(|(state, _)| state == 'T'))
 }
 
 fn stat(folder: &Path) -> Option<(char, u32)> {
@@ -185,48 +199,59 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     value.expect("it ends in time")
 }
 
-/// The user without rights of its own.
-pub(crate) fn nobody() -> u32 {
-    65534
-}
+/// A user without rights of its own.
+pub(crate) const NOBODY: u32 = 65534;
 
-/// A program that is started as another user. Only root can do this.
-pub(crate) fn as_nobody(program: &Path) -> Command {
+/// A program that is started as another user; as the own one where that is not allowed.
+pub(crate) fn as_user(user: u32, program: &Path) -> Command {
+    if !nix::unistd::getuid().is_root() {
+        return Command::new(program);
+    }
     let mut command = Command::new("setpriv");
     command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args([format!("--reuid={user}"), format!("--regid={user}")])
+        .arg("--clear-groups")
         .arg(program);
     command
 }
 
-/// A control group that was handed to `nobody`, as a service manager hands one to a user. Made by
-/// root; where there are no control groups it is none.
-pub(crate) struct Delegated(Option<PathBuf>);
+/// A control group that was handed to a user, as a service manager does it. It keeps a test apart
+/// from others, too. Where it cannot be made, programs run in the group of the test.
+pub(crate) struct Delegated {
+    user: u32,
+    folder: Option<PathBuf>,
+}
 
 impl Delegated {
-    pub(crate) async fn make() -> Self {
-        let Some(groups) = probe(&shim()).await.groups else {
+    pub(crate) async fn make(user: u32) -> Self {
+        let groups = probe(&shim()).await.groups;
+        let groups = groups.filter(|_| nix::unistd::getuid().is_root());
+        let folder = groups.map(|groups| {
+            let folder = groups.join(format!("zoo-delegated-{user}-{}", std::process::id()));
+            std::fs::create_dir(&folder).unwrap();
+            let files = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
+            let files = files.map(|name| folder.join(name));
+            for path in files.iter().chain([&folder]) {
+                chown(path, Some(user), Some(user)).unwrap();
+            }
+            folder
+        });
+        if folder.is_none() {
             eprintln!("not tested: a delegated control group, which cannot be made here");
-            return Self(None);
-        };
-        let folder = groups.join(format!("zoo-delegated-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let files = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
-        let files = files.map(|name| folder.join(name));
-        for path in files.iter().chain([&folder]) {
-            chown(path, Some(nobody()), Some(nobody())).unwrap();
         }
-        Self(Some(folder))
+        Self { user, folder }
     }
 
     pub(crate) fn folder(&self) -> Option<&Path> {
-        self.0.as_deref()
+        self.folder.as_deref()
     }
 
-    /// A program that runs in the group as `nobody`.
+    /// A program that runs in the group as its user.
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let inner = as_nobody(program);
-        let Some(folder) = &self.0 else { return inner };
+        let inner = as_user(self.user, program);
+        let Some(folder) = &self.folder else {
+            return inner;
+        };
         let mut command = Command::new("sh");
         command
             .args(["-c", "echo 0 > \"$0/cgroup.procs\" && exec \"$@\""])
@@ -239,10 +264,17 @@ impl Delegated {
 
 impl Drop for Delegated {
     fn drop(&mut self) {
-        if let Some(folder) = &self.0 {
-            // What the kernel refuses here is a process that lives or a group that was left.
-            let removed = std::fs::remove_dir(folder);
-            assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
+        if let Some(folder) = &self.folder {
+            // What the kernel goes on to refuse is a process that lives or a group that was left.
+            let until = Instant::now() + PATIENCE;
+            while let Err(error) = std::fs::remove_dir(folder) {
+                if Instant::now() >= until || std::thread::panicking() {
+                    eprintln!("{} is left: {error}", folder.display());
+                    assert!(std::thread::panicking(), "{error}");
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use process_tree::{LeaderStatus, ProcessTree, TreeExit, probe};
 use tempfile::TempDir;
 
 use crate::support::{
-    Case, Delegated, as_nobody, eventually, levels, nobody, shim, within, zombies, zoo_program,
+    Case, Delegated, NOBODY, as_user, eventually, levels, shim, within, zombies, zoo_program,
 };
 
 /// Runs of each animal at each level.
@@ -190,9 +190,9 @@ fn setuid_program() -> Option<Equipment> {
         return None;
     }
     let dir = tempfile::tempdir().unwrap();
-    let program = copy_with_setuid(dir.path(), nobody());
+    let program = copy_with_setuid(dir.path(), NOBODY);
     let told = Command::new(&program).args(["euid", "-"]).output().unwrap();
-    if told.stdout != format!("{}\n", nobody()).as_bytes() {
+    if told.stdout != format!("{NOBODY}\n").as_bytes() {
         eprintln!(
             "not tested: the set-user-id bit means nothing in {}",
             program.display()
@@ -427,10 +427,15 @@ impl Drop for Hogs {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a9_nothing_survives_on_a_busy_machine() {
     let levels = levels().await;
-    let _hogs = Hogs::start();
+    let mut hogs = Hogs::start();
     for animal in ANIMALS {
         animal.survives_nothing(&levels, 1).await;
     }
+    let busy = hogs
+        .0
+        .iter_mut()
+        .all(|hog| hog.try_wait().unwrap().is_none());
+    assert!(busy, "the machine was busy to the end");
 }
 
 /// Root may do what others may not, and is counted otherwise: all of it again as an ordinary user.
@@ -442,10 +447,13 @@ async fn a6_a7_nothing_survives_as_an_ordinary_user() {
     }
     let dir = tempfile::tempdir().unwrap();
     let setuid = copy_with_setuid(dir.path(), 0);
-    let told = as_nobody(&setuid).args(["euid", "-"]).output().unwrap();
+    let told = as_user(NOBODY, &setuid)
+        .args(["euid", "-"])
+        .output()
+        .unwrap();
     assert_eq!(told.stdout, b"0\n", "the program would really make it root");
 
-    let place = Delegated::make().await;
+    let place = Delegated::make(NOBODY).await;
     let mut run = place.command(&std::env::current_exe().unwrap());
     run.args(["zoo::each::", "--nocapture", "--test-threads=2"])
         .env(SETUID_PROGRAM, &setuid)

@@ -33,8 +33,6 @@ const MAX_NAMES: u32 = 100;
 
 /// A killed process leaves its group a moment after it was reaped.
 const REMOVE_LIMIT: Duration = Duration::from_secs(1);
-/// As long as a supervisor itself would try to kill.
-const CLEAR_LIMIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Commands may make groups in theirs. Nobody nests them deeper than this by accident, and what is
@@ -77,19 +75,22 @@ impl Group {
                 Err(error) => return Err(GroupError::at("making a control group")(error)),
             }
             // None if another harness, which cleans up, saw it before it was locked.
-            let Some(lock) = lock(&folder).map_err(GroupError::at("locking a control group"))?
-            else {
-                continue;
-            };
-            return Self::open(folder.clone(), lock).inspect_err(|_| {
-                let _ = fs::remove_dir(folder);
-            });
+            match Self::open(&folder) {
+                Ok(Some(group)) => return Ok(group),
+                Ok(None) => {}
+                Err(error) => {
+                    let _ = fs::remove_dir(folder);
+                    return Err(error);
+                }
+            }
         }
         let source = io::ErrorKind::AlreadyExists.into();
         Err(GroupError::at("making a control group")(source))
     }
 
-    fn open(folder: PathBuf, lock: File) -> Result<Self, GroupError> {
+    /// Locks a group. `None` if another process holds the lock, or has removed the group meanwhile.
+    fn open(folder: &Path) -> Result<Option<Self>, GroupError> {
+        // What may not be written is not locked either: it is the business of another user.
         let write = |name| OpenOptions::new().write(true).open(folder.join(name));
         let members = write("cgroup.procs").map_err(GroupError::at("opening its cgroup.procs"))?;
         let kill = write("cgroup.kill").map_err(GroupError::at(
@@ -97,13 +98,14 @@ impl Group {
         ))?;
         let events = File::open(folder.join("cgroup.events"))
             .map_err(GroupError::at("opening its cgroup.events"))?;
-        Ok(Self {
-            folder,
+        let lock = lock(folder).map_err(GroupError::at("locking a control group"))?;
+        Ok(lock.map(|lock| Self {
+            folder: folder.to_owned(),
             members,
             kill,
             events,
             _lock: lock,
-        })
+        }))
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -169,27 +171,34 @@ impl Group {
     }
 }
 
-/// Ends what a dead supervisor left in its group; true if the group is gone. `patience` is how long
-/// to wait for the lock of a supervisor that is about to die.
-pub(crate) fn clear_abandoned(folder: &Path, patience: Duration) -> bool {
-    let until = Instant::now() + patience;
-    let locked = loop {
-        match lock(folder) {
-            Ok(Some(lock)) => break lock,
-            Ok(None) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
-            Ok(None) => return false,
-            Err(error) => return error.kind() == io::ErrorKind::NotFound,
+/// How far a group of a dead supervisor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cleared {
+    /// It is gone.
+    Gone,
+    /// It was killed and is not yet empty, or not yet removed.
+    Killed,
+    /// Nothing was done: a supervisor holds the lock.
+    Held,
+    /// Nothing was done: it is no group, or another user's.
+    NotOurs,
+}
+
+/// One step of ending what a dead supervisor left in its group. Call it until it is gone.
+pub(crate) fn clear_abandoned(folder: &Path) -> Cleared {
+    match Group::open(folder) {
+        Ok(Some(group)) => {
+            group.kill();
+            if group.is_empty() && remove_tree(folder, MAX_DEPTH).is_ok() {
+                Cleared::Gone
+            } else {
+                Cleared::Killed
+            }
         }
-    };
-    let Ok(group) = Group::open(folder.to_owned(), locked) else {
-        return false;
-    };
-    let until = Instant::now() + CLEAR_LIMIT;
-    while !group.is_empty() && Instant::now() < until {
-        group.kill();
-        std::thread::sleep(LOOK_AGAIN);
+        Ok(None) if folder.exists() => Cleared::Held,
+        Err(_) if folder.exists() => Cleared::NotOurs,
+        Ok(None) | Err(_) => Cleared::Gone,
     }
-    group.remove()
 }
 
 /// `None` if another process holds the lock, or has removed the folder meanwhile.
@@ -333,12 +342,27 @@ mod tests {
 
     #[test]
     fn an_abandoned_group_is_one_that_nobody_has_locked() {
-        let dir = fake(&[]);
+        let dir = fake(&[
+            ("cgroup.procs", ""),
+            ("cgroup.kill", ""),
+            ("cgroup.events", "populated 0\nfrozen 0\n"),
+        ]);
         let held = lock(dir.path()).unwrap().unwrap();
         assert!(lock(dir.path()).unwrap().is_none());
-        assert!(!clear_abandoned(dir.path(), Duration::from_millis(3)));
+        assert_eq!(clear_abandoned(dir.path()), Cleared::Held);
+        assert_eq!(content(&dir, "cgroup.kill"), "");
         drop(held);
+        // An ordinary folder with files cannot be removed, so this is as far as it comes.
+        assert_eq!(clear_abandoned(dir.path()), Cleared::Killed);
+        assert_eq!(content(&dir, "cgroup.kill"), "1");
+    }
+
+    #[test]
+    fn what_is_no_group_is_left_alone() {
+        let dir = fake(&[("precious", "")]);
+        assert_eq!(clear_abandoned(dir.path()), Cleared::NotOurs);
         assert!(lock(dir.path()).unwrap().is_some());
+        assert_eq!(content(&dir, "precious"), "");
     }
 
     #[test]
@@ -358,7 +382,7 @@ mod tests {
     #[test]
     fn what_is_already_gone_is_cleared() {
         let dir = fake(&[]);
-        assert!(clear_abandoned(&dir.path().join("gone"), Duration::ZERO));
+        assert_eq!(clear_abandoned(&dir.path().join("gone")), Cleared::Gone);
     }
 
     #[test]

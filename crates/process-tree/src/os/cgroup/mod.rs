@@ -3,5 +3,5 @@
 mod group;
 mod place;
 
-pub(crate) use group::{Group, clear_abandoned};
+pub(crate) use group::{Cleared, Group, clear_abandoned};
 pub(crate) use place::{mounts, place};

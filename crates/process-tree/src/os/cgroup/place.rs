@@ -4,13 +4,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use tokio::sync::OnceCell;
 
-use super::group::{Group, clear_abandoned, is_ours, members, set};
+use super::group::{Cleared, Group, clear_abandoned, is_ours, members, set};
 
 /// A folder in which groups can be made, and which limits they can hold.
 #[derive(Debug)]
@@ -24,19 +24,17 @@ pub(crate) struct Place {
     aside: Option<Group>,
 }
 
+/// Between asking for the end of what a dead harness left and giving up on it.
+const CLEAR_LIMIT: Duration = Duration::from_millis(500);
+
 /// The place of this process; in words why there is none. Looked for once.
-pub(crate) async fn place() -> Result<&'static Place, &'static str> {
-    static PLACE: OnceCell<Result<Place, String>> = OnceCell::const_new();
-    let find = || async {
-        tokio::task::spawn_blocking(|| Place::prepare(own_folder()?))
-            .await
-            .unwrap_or_else(|_| Err("looking for control groups panicked".to_owned()))
-    };
-    PLACE
-        .get_or_init(find)
-        .await
-        .as_ref()
-        .map_err(String::as_str)
+///
+/// It takes milliseconds, and is not given to a pool of threads: a machine that has no room for
+/// another thread would let it wait there.
+pub(crate) fn place() -> Result<&'static Place, &'static str> {
+    static PLACE: OnceLock<Result<Place, String>> = OnceLock::new();
+    let found = PLACE.get_or_init(|| Place::prepare(own_folder()?));
+    found.as_ref().map_err(String::as_str)
 }
 
 impl Place {
@@ -122,9 +120,17 @@ fn clear_stale(folder: &Path) {
         for group in subfolders(place) {
             let name = group.file_name().unwrap_or_default();
             if name.to_str().is_some_and(is_ours) {
-                clear_abandoned(&group, Duration::ZERO);
+                clear(&group);
             }
         }
+    }
+}
+
+/// Gives up after a moment: the kill has been asked for, and the next harness looks again.
+fn clear(group: &Path) {
+    let until = Instant::now() + CLEAR_LIMIT;
+    while clear_abandoned(group) == Cleared::Killed && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
