@@ -95,6 +95,27 @@ pub struct Survivor {
     pub uid: u32,
 }
 
+/// A process that carries the mark of a run whose harness is gone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stray {
+    /// Its id.
+    pub pid: u32,
+    /// When it was started, in ticks of the clock since the system was: with the id, this process
+    /// and no other.
+    pub start_time: u64,
+    /// Its short name.
+    pub comm: String,
+}
+
+/// What became of the strays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StraysEnd {
+    /// They are gone.
+    pub ended: Vec<Stray>,
+    /// They could not be killed, or came faster than they could be.
+    pub left: Vec<Stray>,
+}
+
 /// What came through one output stream and what was kept of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamStats {

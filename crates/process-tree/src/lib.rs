@@ -8,6 +8,9 @@
 //! A binary that uses this crate calls [`shim_main`] before anything else in `main` when its first
 //! argument is `__shim`, and [`become_subreaper`] once at its start.
 //!
+//! What a crash of owner and shims together leaves behind is found by a marker in its environment
+//! and ended with [`end_strays`].
+//!
 //! # Levels of containment
 //!
 //! | level | how | guarantee |
@@ -40,6 +43,8 @@ mod probe;
 #[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
+mod strays;
+#[cfg(target_os = "linux")]
 mod sweep;
 #[cfg(target_os = "linux")]
 mod tree;
@@ -50,16 +55,18 @@ mod unsupported;
 pub use command::{Containment, Limits, OutputSink, Shim, StdinSource, TreeCommand};
 pub use error::SpawnError;
 pub use exit::{
-    ContainmentReport, Held, HeldLimits, LeaderStatus, StreamStats, Survivor, TreeExit,
+    ContainmentReport, Held, HeldLimits, LeaderStatus, Stray, StraysEnd, StreamStats, Survivor,
+    TreeExit,
 };
 
 #[cfg(target_os = "linux")]
 pub use {
     os::shim_main,
     probe::probe,
+    strays::{end_strays, strays},
     sweep::become_subreaper,
     tree::{ProcessTree, spawn},
 };
 
 #[cfg(not(target_os = "linux"))]
-pub use unsupported::{ProcessTree, become_subreaper, probe, shim_main, spawn};
+pub use unsupported::{ProcessTree, become_subreaper, end_strays, probe, shim_main, spawn, strays};

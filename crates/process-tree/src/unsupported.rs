@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::command::{Shim, TreeCommand};
 use crate::error::SpawnError;
-use crate::exit::{ContainmentReport, HeldLimits, TreeExit};
+use crate::exit::{ContainmentReport, HeldLimits, Stray, StraysEnd, TreeExit};
 
 /// There is no supervisor on this system.
 pub fn shim_main() -> ExitCode {
@@ -31,6 +31,16 @@ pub async fn probe(_shim: &Shim) -> ContainmentReport {
         limit_reasons: Vec::new(),
         groups: None,
     }
+}
+
+/// Finds nothing on this system.
+pub fn strays(_name: &str, _value: &str) -> Vec<Stray> {
+    Vec::new()
+}
+
+/// Ends nothing on this system.
+pub fn end_strays(_name: &str, _value: &str) -> StraysEnd {
+    StraysEnd::default()
 }
 
 /// Refuses every command.

@@ -6,7 +6,7 @@
 //!
 //! Variables: `OWNER_WAITS` waits for a line on standard input before the start, `OWNER_STOPS` kills
 //! the tree at the next one. `OWNER_NPROC` limits the processes of the user, `OWNER_PROCESSES` those
-//! of the tree.
+//! of the tree. `OWNER_MARKER` is what the tree has in its environment as `ZOO_MARKER`.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "the output is what a test looks at")]
@@ -45,6 +45,10 @@ async fn own() -> Result<(), Failure> {
     let program = next()?;
     let command = TreeCommand {
         args: args.map(Into::into).collect(),
+        env: std::env::var_os("OWNER_MARKER")
+            .map(|marker| ("ZOO_MARKER".into(), marker))
+            .into_iter()
+            .collect(),
         containment: match level {
             3 => Containment::Require(3),
             level => Containment::AtMost(level),

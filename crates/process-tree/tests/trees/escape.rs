@@ -10,7 +10,7 @@ use crate::support::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use process_tree::{LeaderStatus, TreeExit};
+use process_tree::{LeaderStatus, TreeExit, end_strays, strays};
 
 #[tokio::test]
 async fn a10_a_command_that_kills_its_supervisor_does_not_get_away() {
@@ -198,6 +198,32 @@ async fn k7_what_outlived_owner_and_supervisor_in_a_group_ends_at_the_next_start
         assert!(told.contains("Exited(0) proven_dead=true"), "{told}");
         assert_eq!(case.alive(), 0, "the next start ends what was left");
     }
+}
+
+#[tokio::test]
+async fn k6_what_outlived_owner_and_supervisor_is_found_by_its_marker() {
+    let case = Case::new("subreaper", &[], 1);
+    let mut owner = Command::new(owner_program());
+    let owner = owner
+        .args(owns(1, &case))
+        .env("OWNER_MARKER", &case.token)
+        .spawn()
+        .unwrap();
+    eventually("the animal lives", || case.alive() >= 4).await;
+    kill_with_its_supervisor(owner).await;
+    // The leader goes with its supervisor, what it started does not.
+    eventually("two are left", || case.alive() == 2).await;
+    let mut found = strays("ZOO_MARKER", &case.token);
+    let mut pids: Vec<u32> = found.iter().map(|stray| stray.pid).collect();
+    pids.sort_unstable();
+    assert_eq!(pids, case.pids());
+    assert!(found[0].comm.starts_with("process-tree"), "{found:?}");
+
+    let end = end_strays("ZOO_MARKER", &case.token);
+    assert_eq!(case.alive(), 0);
+    found.sort_unstable();
+    assert_eq!((end.ended, end.left), (found, Vec::new()));
+    assert_eq!(strays("ZOO_MARKER", &case.token), []);
 }
 
 /// How many processes a fork bomb gets to.
