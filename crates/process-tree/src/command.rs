@@ -59,7 +59,7 @@ pub struct TreeCommand {
     pub mask: Vec<Vec<u8>>,
     /// The time between TERM and KILL when the tree is asked to stop.
     pub grace: Duration,
-    /// Resource limits of the command and of every process it starts.
+    /// Limits of the command and of everything it starts.
     pub limits: Limits,
     /// How strictly the tree is contained.
     pub containment: Containment,
@@ -120,8 +120,11 @@ pub enum OutputSink {
     },
 }
 
-/// Resource limits (`setrlimit`); `None` leaves what the caller has. A limit above the caller's
-/// hard limit is lowered to it.
+/// What a command may use; `None` leaves what the caller has.
+///
+/// Those "per process" are `setrlimit`; one above the caller's hard limit is lowered to it. How far
+/// those of the whole tree can be held depends on the machine:
+/// [`TreeExit::limits`](crate::TreeExit::limits) tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Open files per process.
@@ -137,6 +140,13 @@ pub struct Limits {
     pub data_bytes: Option<u64>,
     /// Seconds of processor time per process.
     pub cpu_seconds: Option<u64>,
+    /// Bytes of memory of the whole tree, where it has a control group that can bound them. Elsewhere
+    /// it becomes a bound of `data_bytes`, that is of each process on its own.
+    pub tree_memory_bytes: Option<u64>,
+    /// Processes and threads of the whole tree at once, where it has a control group that can bound
+    /// them or a user namespace of its own. Elsewhere it is not held: the kernel's other count is of
+    /// all processes of the user.
+    pub tree_processes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -149,6 +159,8 @@ impl Default for Limits {
             address_space_bytes: None,
             data_bytes: None,
             cpu_seconds: None,
+            tree_memory_bytes: None,
+            tree_processes: None,
         }
     }
 }

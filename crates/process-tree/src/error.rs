@@ -114,7 +114,7 @@ impl SpawnError {
     }
 }
 
-fn is_shortage(error: &io::Error) -> bool {
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
     use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM, ETXTBSY};
     error.kind() == io::ErrorKind::TimedOut
         || matches!(

@@ -1,5 +1,6 @@
 //! How a tree ended: the values [`ProcessTree::wait`](crate::ProcessTree::wait) answers with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,11 @@ pub struct TreeExit {
     pub proven_dead: bool,
     /// The level of containment the tree ran at.
     pub level: u8,
+    /// How far the limits of the whole tree were held.
+    pub limits: HeldLimits,
+    /// Processes of the tree that the kernel killed because its control group had no memory left;
+    /// 0 also where nobody counts.
+    pub oom_kills: u64,
     /// What came through standard output.
     pub stdout: StreamStats,
     /// What came through standard error.
@@ -52,6 +58,30 @@ impl LeaderStatus {
     }
 }
 
+/// How far the limits of a whole tree are held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLimits {
+    /// [`Limits::tree_memory_bytes`](crate::Limits::tree_memory_bytes).
+    pub memory: Held,
+    /// [`Limits::tree_processes`](crate::Limits::tree_processes).
+    pub processes: Held,
+}
+
+/// How far one limit is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// None was asked for.
+    #[default]
+    NotAsked,
+    /// For all processes together.
+    Tree,
+    /// For each process on its own.
+    EachProcess,
+    /// Not at all.
+    No,
+}
+
 /// A process that did not go away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survivor {
@@ -63,6 +93,27 @@ pub struct Survivor {
     pub state: char,
     /// Its real user id.
     pub uid: u32,
+}
+
+/// A process that carries the mark of a run whose harness is gone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stray {
+    /// Its id.
+    pub pid: u32,
+    /// When it was started, in ticks of the clock since the system was: with the id, this process
+    /// and no other.
+    pub start_time: u64,
+    /// Its short name.
+    pub comm: String,
+}
+
+/// What became of the strays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StraysEnd {
+    /// They are gone.
+    pub ended: Vec<Stray>,
+    /// They could not be killed, or came faster than they could be.
+    pub left: Vec<Stray>,
 }
 
 /// What came through one output stream and what was kept of it.
@@ -87,6 +138,12 @@ pub struct StreamStats {
 pub struct ContainmentReport {
     /// The highest level that was reached by doing it; 0 if not even the supervisor starts.
     pub level: u8,
-    /// Why no higher level was reached, one sentence each.
+    /// Why no higher level was reached, one line each.
     pub reasons: Vec<String>,
+    /// How far limits of a whole tree are held at that level.
+    pub limits: HeldLimits,
+    /// Why they are not held for the tree as a whole, one line each.
+    pub limit_reasons: Vec<String>,
+    /// The folder in which control groups can be made.
+    pub groups: Option<PathBuf>,
 }

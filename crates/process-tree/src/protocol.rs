@@ -6,12 +6,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Limits, StdinSource, TreeCommand};
-use crate::exit::Survivor;
+use crate::exit::{HeldLimits, Survivor};
 
 /// The longest request a shim reads. Linux refuses arguments beyond a quarter of the stack limit,
 /// so this only keeps a broken length from being believed.
@@ -33,11 +33,13 @@ pub(crate) struct Request {
     pub(crate) stdin: Option<Raw>,
     pub(crate) grace_ms: u64,
     pub(crate) limits: WireLimits,
-    pub(crate) sealed: bool,
+    pub(crate) level: u8,
+    /// The folder in which a control group can be made for the tree; it must be at level 2.
+    pub(crate) groups: Option<Raw>,
 }
 
 impl Request {
-    pub(crate) fn new(command: &TreeCommand, sealed: bool) -> Self {
+    pub(crate) fn new(command: &TreeCommand, level: u8, groups: Option<&Path>) -> Self {
         Self {
             program: Raw::new(&command.program),
             args: command.args.iter().map(|arg| Raw::new(arg)).collect(),
@@ -53,7 +55,8 @@ impl Request {
             },
             grace_ms: u64::try_from(command.grace.as_millis()).unwrap_or(u64::MAX),
             limits: WireLimits::from(&command.limits),
-            sealed,
+            level,
+            groups: groups.map(|folder| Raw::new(folder.as_os_str())),
         }
     }
 }
@@ -67,6 +70,10 @@ pub(crate) struct WireLimits {
     pub(crate) address_space_bytes: Option<u64>,
     pub(crate) data_bytes: Option<u64>,
     pub(crate) cpu_seconds: Option<u64>,
+    /// As the kernel counts it for `RLIMIT_NPROC`: of the whole user.
+    pub(crate) user_processes: Option<u64>,
+    pub(crate) tree_memory_bytes: Option<u64>,
+    pub(crate) tree_processes: Option<u64>,
 }
 
 impl From<&Limits> for WireLimits {
@@ -78,6 +85,9 @@ impl From<&Limits> for WireLimits {
             address_space_bytes: limits.address_space_bytes,
             data_bytes: limits.data_bytes,
             cpu_seconds: limits.cpu_seconds,
+            user_processes: None,
+            tree_memory_bytes: limits.tree_memory_bytes,
+            tree_processes: limits.tree_processes,
         }
     }
 }
@@ -89,12 +99,16 @@ impl From<&Limits> for WireLimits {
 pub(crate) enum Status {
     Started {
         pid: i32,
+        /// The tree's own control group, if it has one.
+        group: Option<Raw>,
+        held: HeldLimits,
     },
     CouldNotStart {
         step: Step,
         errno: i32,
     },
-    CannotSeal {
+    /// The level that was asked for cannot be had; nothing has run.
+    CannotContain {
         step: String,
         errno: i32,
     },
@@ -105,6 +119,7 @@ pub(crate) enum Status {
     Done {
         leaked: u32,
         survivors: Vec<Survivor>,
+        oom_kills: u64,
     },
 }
 
@@ -125,6 +140,7 @@ pub(crate) enum Step {
     Fork,
     Session,
     Signals,
+    Group,
     Limits,
     WorkingDir,
     Exec,
@@ -132,12 +148,13 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step, in an order that gives each one a byte between fork and exec.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Prepare,
         Self::Stdin,
         Self::Fork,
         Self::Session,
         Self::Signals,
+        Self::Group,
         Self::Limits,
         Self::WorkingDir,
         Self::Exec,
@@ -150,6 +167,7 @@ impl Step {
             Self::Fork => "making the process",
             Self::Session => "setting its process group and privileges",
             Self::Signals => "resetting its signals",
+            Self::Group => "moving it to its control group",
             Self::Limits => "setting its resource limits",
             Self::WorkingDir => "entering its working directory",
             Self::Exec => "executing the program",

@@ -5,6 +5,7 @@ use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::command::{OutputSink, Shim, StdinSource, TreeCommand};
-use crate::error::SpawnError;
-use crate::protocol::{Request, Status, Step};
+use crate::error::{SpawnError, is_shortage};
+use crate::exit::HeldLimits;
+use crate::protocol::{Raw, Request, Status, Step};
 use crate::sweep::Registration;
 
 /// A shim answers within milliseconds; only a machine that swaps or has no processes left needs
@@ -34,6 +36,9 @@ const NUDGE: Duration = Duration::from_millis(500);
 /// A running command and the owner's ends of everything that leads to it.
 pub(crate) struct Started {
     pub(crate) pid: i32,
+    /// The tree's own control group, if it has one.
+    pub(crate) group: Option<PathBuf>,
+    pub(crate) held: HeldLimits,
     pub(crate) shim: Child,
     pub(crate) registration: Registration,
     pub(crate) statuses: Statuses,
@@ -44,8 +49,8 @@ pub(crate) struct Started {
 
 /// Why there is no [`Started`].
 pub(crate) enum StartError {
-    /// This machine does not allow level 3; nothing has run.
-    CannotSeal(String),
+    /// This machine does not allow the level; nothing has run.
+    CannotContain(String),
     Spawn(SpawnError),
 }
 
@@ -69,7 +74,8 @@ impl Statuses {
 pub(crate) async fn start(
     shim: &Shim,
     command: &TreeCommand,
-    sealed: bool,
+    level: u8,
+    groups: Option<&Path>,
 ) -> Result<Started, StartError> {
     let (control, theirs) = StdUnixStream::pair().map_err(failed("making its socket"))?;
     let (stdout, stdout_end) = output(&command.stdout)?;
@@ -95,7 +101,7 @@ pub(crate) async fn start(
     let mut statuses = Statuses(BufReader::new(read).lines());
 
     let answer = timeout(START_LIMIT, async {
-        send(&mut control, &Request::new(command, sealed)).await?;
+        send(&mut control, &Request::new(command, level, groups)).await?;
         loop {
             match timeout(NUDGE, statuses.next()).await {
                 Ok(answer) => return Ok(answer),
@@ -108,9 +114,11 @@ pub(crate) async fn start(
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(failed("handing it the command"));
     let error = match answer {
-        Ok(Some(Status::Started { pid })) => {
+        Ok(Some(Status::Started { pid, group, held })) => {
             return Ok(Started {
                 pid,
+                group: group.map(Raw::into_path),
+                held,
                 shim: child,
                 registration,
                 statuses,
@@ -119,10 +127,7 @@ pub(crate) async fn start(
                 stderr,
             });
         }
-        Ok(Some(Status::CannotSeal { step, errno })) => {
-            let error = io::Error::from_raw_os_error(errno);
-            StartError::CannotSeal(format!("{step}: {error}"))
-        }
+        Ok(Some(Status::CannotContain { step, errno })) => cannot_contain(&step, errno),
         Ok(Some(Status::CouldNotStart { step, errno })) => {
             could_not_start(command, step, errno).into()
         }
@@ -191,6 +196,16 @@ fn output(sink: &OutputSink) -> Result<(Option<pipe::Receiver>, Stdio), SpawnErr
         Ok((Some(read), Stdio::from(write)))
     };
     pipe().map_err(failed("making an output pipe"))
+}
+
+/// A shortage is not a property of the machine: no reason to be content with less.
+fn cannot_contain(step: &str, errno: i32) -> StartError {
+    let source = io::Error::from_raw_os_error(errno);
+    if is_shortage(&source) {
+        let what = "containing the command";
+        return SpawnError::Shim { what, source }.into();
+    }
+    StartError::CannotContain(format!("{step}: {source}"))
 }
 
 fn could_not_start(command: &TreeCommand, step: Step, errno: i32) -> SpawnError {

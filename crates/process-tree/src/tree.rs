@@ -1,5 +1,6 @@
 //! The owner's side of a running tree: stop it, await its end, collect what it wrote.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::fs::File;
@@ -12,7 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::command::{OutputSink, Shim, TreeCommand};
 use crate::error::SpawnError;
-use crate::exit::{LeaderStatus, StreamStats, Survivor, TreeExit};
+use crate::exit::{HeldLimits, LeaderStatus, StreamStats, Survivor, TreeExit};
+use crate::os::cgroup::{Cleared, clear_abandoned, place};
 use crate::output::{Drained, Handling, Store, drain};
 use crate::protocol::{End, KILL, Status, TERMINATE};
 use crate::start::{StartError, Started, check, start, wake};
@@ -29,6 +31,11 @@ const SHIM_LIMIT: Duration = Duration::from_secs(25);
 /// How long a shim that has said its last word may take to exit.
 const SHIM_EXIT_LIMIT: Duration = Duration::from_secs(5);
 
+/// As long as a shim itself would try. The inner half of a sealed one keeps the lock of the group
+/// until the kernel has ended it.
+const CLEAR_LIMIT: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
 /// Starts a command under a supervisor.
 ///
 /// When the returned tree is dropped, the command and everything it started is killed in the
@@ -37,10 +44,20 @@ const SHIM_EXIT_LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The command has not run. See [`SpawnError`] for the cases.
 pub async fn spawn(shim: &Shim, command: TreeCommand) -> Result<ProcessTree, SpawnError> {
-    check(&command)?;
-    let stdout = open(&command.stdout).await?;
-    let stderr = open(&command.stderr).await?;
     let (highest, lowest) = command.containment.bounds();
+    spawn_within(shim, command, highest, lowest).await
+}
+
+/// Starts it at the highest level of a range that this machine allows.
+pub(crate) async fn spawn_within(
+    shim: &Shim,
+    command: TreeCommand,
+    highest: u8,
+    lowest: u8,
+) -> Result<ProcessTree, SpawnError> {
+    check(&command)?;
+    let stdout = open(&command.stdout)?;
+    let stderr = open(&command.stderr)?;
     let begun = Instant::now();
     let (started, level) = start_contained(shim, &command, highest, lowest).await?;
 
@@ -49,6 +66,8 @@ pub async fn spawn(shim: &Shim, command: TreeCommand) -> Result<ProcessTree, Spa
     let watch = command.watch_last_json_line;
     let Started {
         shim,
+        group,
+        held,
         registration,
         statuses,
         control,
@@ -60,6 +79,7 @@ pub async fn spawn(shim: &Shim, command: TreeCommand) -> Result<ProcessTree, Spa
     let stderr = Drain::start(stderr_pipe, stderr, &command.stderr, false, &command.mask);
     let supervision = Supervision {
         shim,
+        group,
         registration,
         statuses,
         control,
@@ -76,6 +96,8 @@ pub async fn spawn(shim: &Shim, command: TreeCommand) -> Result<ProcessTree, Spa
             proven_dead: end.proven && end.survivors.is_empty(),
             survivors: end.survivors,
             level,
+            limits: held,
+            oom_kills: end.oom_kills,
             stdout: stdout.stats,
             stderr: stderr.stats,
             last_json_line: stdout.last_json_line,
@@ -152,30 +174,38 @@ async fn start_contained(
     highest: u8,
     lowest: u8,
 ) -> Result<(Started, u8), SpawnError> {
-    let mut reason = format!("there is no level {lowest}");
-    if highest >= 3 && lowest <= 3 {
-        match start(shim, command, true).await {
-            Ok(started) => return Ok((started, 3)),
+    let mut reasons = Vec::new();
+    for level in (lowest..=highest).rev() {
+        let groups = match level {
+            1 => None,
+            _ => match place() {
+                Ok(place) => Some(place.folder.as_path()),
+                Err(reason) if level == 2 => {
+                    reasons.push(format!("level 2: {reason}"));
+                    continue;
+                }
+                Err(_) => None,
+            },
+        };
+        match start(shim, command, level, groups).await {
+            Ok(started) => return Ok((started, level)),
             Err(StartError::Spawn(error)) => return Err(error),
-            Err(StartError::CannotSeal(why)) => reason = why,
+            Err(StartError::CannotContain(why)) => reasons.push(format!("level {level}: {why}")),
         }
     }
-    if lowest <= 1 {
-        match start(shim, command, false).await {
-            Ok(started) => return Ok((started, 1)),
-            Err(StartError::Spawn(error)) => return Err(error),
-            Err(StartError::CannotSeal(why)) => reason = why,
-        }
+    if reasons.is_empty() {
+        reasons.push(format!("there is no level {lowest}"));
     }
     Err(SpawnError::Containment {
         required: lowest,
-        reason,
+        reason: reasons.join("; "),
     })
 }
 
 /// Follows the shim from the start of the command to the proven end of the tree.
 struct Supervision {
     shim: Child,
+    group: Option<PathBuf>,
     registration: crate::sweep::Registration,
     statuses: crate::start::Statuses,
     control: tokio::net::unix::OwnedWriteHalf,
@@ -188,6 +218,7 @@ struct Ended {
     stopped_by_us: bool,
     leaked: u32,
     survivors: Vec<Survivor>,
+    oom_kills: u64,
     proven: bool,
 }
 
@@ -198,6 +229,7 @@ impl Supervision {
             stopped_by_us: false,
             leaked: 0,
             survivors: Vec::new(),
+            oom_kills: 0,
             proven: false,
         };
         let mut ordered = false;
@@ -224,9 +256,14 @@ impl Supervision {
                     // From here on the shim has a limit of its own.
                     deadline.get_or_insert(Instant::now() + SHIM_LIMIT);
                 }
-                Event::Status(Some(Status::Done { leaked, survivors })) => {
+                Event::Status(Some(Status::Done {
+                    leaked,
+                    survivors,
+                    oom_kills,
+                })) => {
                     ended.leaked = leaked;
                     ended.survivors = survivors;
+                    ended.oom_kills = oom_kills;
                     ended.proven = true;
                     break;
                 }
@@ -265,9 +302,10 @@ impl Supervision {
         if !ended.proven {
             // The shim was killed, perhaps by its own command: what it watched over is ours now.
             ended.stopped_by_us |= ordered && ended.status == LeaderStatus::Unknown;
+            let cleared = clear(self.group).await;
             if let Some(survivors) = sweep().await {
                 ended.survivors = survivors;
-                ended.proven = true;
+                ended.proven = cleared;
             }
         }
         ended
@@ -282,6 +320,19 @@ impl Supervision {
         let _ = self.control.write_all(&[word]).await;
         wake(&self.shim);
     }
+}
+
+/// Ends what a killed shim left in its control group; true if nothing of it is left.
+async fn clear(group: Option<PathBuf>) -> bool {
+    let Some(group) = group else { return true };
+    let until = Instant::now() + CLEAR_LIMIT;
+    while clear_abandoned(&group) != Cleared::Gone {
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    true
 }
 
 enum Event {
@@ -332,12 +383,13 @@ impl Drain {
     }
 }
 
-async fn open(sink: &OutputSink) -> Result<Option<Store>, SpawnError> {
+/// Not by the async file system, whose threads may be just what the machine has no room for.
+fn open(sink: &OutputSink) -> Result<Option<Store>, SpawnError> {
     match sink {
         OutputSink::Null => Ok(None),
         OutputSink::Memory { .. } => Ok(Some(Store::Memory(Vec::new()))),
-        OutputSink::File { path, .. } => match File::create(path).await {
-            Ok(file) => Ok(Some(Store::File(file))),
+        OutputSink::File { path, .. } => match std::fs::File::create(path) {
+            Ok(file) => Ok(Some(Store::File(File::from_std(file)))),
             Err(source) => Err(SpawnError::Output {
                 path: path.clone(),
                 source,
@@ -354,6 +406,8 @@ fn unseen(level: u8) -> TreeExit {
         survivors: Vec::new(),
         proven_dead: false,
         level,
+        limits: HeldLimits::default(),
+        oom_kills: 0,
         stdout: StreamStats::default(),
         stderr: StreamStats::default(),
         last_json_line: None,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::command::{Shim, TreeCommand};
 use crate::error::SpawnError;
-use crate::exit::{ContainmentReport, TreeExit};
+use crate::exit::{ContainmentReport, HeldLimits, Stray, StraysEnd, TreeExit};
 
 /// There is no supervisor on this system.
 pub fn shim_main() -> ExitCode {
@@ -27,7 +27,20 @@ pub async fn probe(_shim: &Shim) -> ContainmentReport {
     ContainmentReport {
         level: 0,
         reasons: vec![SpawnError::Unsupported.to_string()],
+        limits: HeldLimits::default(),
+        limit_reasons: Vec::new(),
+        groups: None,
     }
+}
+
+/// Finds nothing on this system.
+pub fn strays(_name: &str, _value: &str) -> Vec<Stray> {
+    Vec::new()
+}
+
+/// Ends nothing on this system.
+pub fn end_strays(_name: &str, _value: &str) -> StraysEnd {
+    StraysEnd::default()
 }
 
 /// Refuses every command.

@@ -19,6 +19,10 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::{self, ForkResult, Pid};
 
+use super::cgroup::Group;
+use super::limits::hold;
+use super::wait::reap_one;
+use crate::exit::HeldLimits;
 use crate::protocol::{Raw, Request, Step, WireLimits};
 
 /// Added to what the kernel thinks of when memory runs out, so that it takes commands before the
@@ -32,6 +36,9 @@ const BUSY_DELAY: Duration = Duration::from_millis(10);
 
 /// Where programs are looked for if the command's environment has no `PATH`.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
+
+/// How long a process that could not become the command takes to end, at most.
+const FAILED_LIMIT: Duration = Duration::from_secs(1);
 
 /// The highest signal number of Linux.
 const LAST_SIGNAL: libc::c_int = 64;
@@ -49,18 +56,49 @@ impl LaunchError {
     }
 }
 
+/// A command that runs.
+pub(super) struct Launched {
+    pub(super) leader: Pid,
+    /// Whether it is in its control group.
+    pub(super) in_group: bool,
+    pub(super) held: HeldLimits,
+}
+
+/// Starts a command, in its control group if it has one. Below level 3 it does not run outside of
+/// it; at level 3 the namespace holds it, so it does.
+pub(super) fn launch(
+    request: Request,
+    group: Option<&Group>,
+    own_users: bool,
+) -> Result<Launched, LaunchError> {
+    let wanted = request.limits.clone();
+    let may_do_without = request.level == 3;
+    let launch = Launch::prepare(request)?;
+    let start = |group: Option<&Group>| {
+        let (limits, held) = hold(&wanted, group, own_users);
+        launch.start(&limits, group).map(|leader| Launched {
+            leader,
+            in_group: group.is_some(),
+            held,
+        })
+    };
+    match start(group) {
+        Err(error) if error.step == Step::Group && may_do_without => start(None),
+        other => other,
+    }
+}
+
 /// Everything exec needs, made ready before the fork so that a mistake is found in one place.
-pub(super) struct Launch {
+struct Launch {
     candidates: Vec<CString>,
     args: Vec<CString>,
     env: Vec<CString>,
     cwd: std::path::PathBuf,
     stdin: OwnedFd,
-    limits: WireLimits,
 }
 
 impl Launch {
-    pub(super) fn prepare(request: Request) -> Result<Self, LaunchError> {
+    fn prepare(request: Request) -> Result<Self, LaunchError> {
         let stdin = request.stdin.map(Raw::into_path);
         let stdin = fs::File::open(stdin.as_deref().unwrap_or(Path::new("/dev/null")))
             .map_err(|error| LaunchError::at(Step::Stdin)(errno(&error)))?;
@@ -83,12 +121,11 @@ impl Launch {
             }))?,
             cwd: request.cwd.into_path(),
             stdin: stdin.into(),
-            limits: request.limits,
         })
     }
 
     /// Starts the process and returns when it runs the program.
-    pub(super) fn start(self) -> Result<Pid, LaunchError> {
+    fn start(&self, limits: &WireLimits, group: Option<&Group>) -> Result<Pid, LaunchError> {
         let (failed, report) =
             unistd::pipe2(OFlag::O_CLOEXEC).map_err(LaunchError::at(Step::Fork))?;
         let supervisor = Pid::this();
@@ -96,7 +133,7 @@ impl Launch {
         match unsafe { unistd::fork() }.map_err(LaunchError::at(Step::Fork))? {
             ForkResult::Child => {
                 drop(failed);
-                let Err(error) = self.become_command(supervisor);
+                let Err(error) = self.become_command(supervisor, limits, group);
                 let step = Step::ALL.iter().position(|&step| step == error.step);
                 let mut message = vec![u8::try_from(step.unwrap_or(0)).unwrap_or(0)];
                 message.extend((error.errno as i32).to_le_bytes());
@@ -113,6 +150,10 @@ impl Launch {
                 let mut message = Vec::new();
                 // A pipe closed by exec reads as empty: the command runs.
                 let _ = fs::File::from(failed).read_to_end(&mut message);
+                if !message.is_empty() {
+                    // It is ending; nobody else would reap it before the next try.
+                    let _ = reap_one(child, FAILED_LIMIT);
+                }
                 match message.split_first() {
                     Some((&step, number)) if number.len() == 4 => {
                         let number = number.try_into().expect("the length was looked at");
@@ -128,7 +169,12 @@ impl Launch {
     }
 
     /// Runs in the new process; returns only if it cannot become the command.
-    fn become_command(self, supervisor: Pid) -> Result<Infallible, LaunchError> {
+    fn become_command(
+        &self,
+        supervisor: Pid,
+        limits: &WireLimits,
+        group: Option<&Group>,
+    ) -> Result<Infallible, LaunchError> {
         let session = LaunchError::at(Step::Session);
         unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(&session)?;
         prctl::set_no_new_privs().map_err(&session)?;
@@ -149,7 +195,10 @@ impl Launch {
             .map_err(LaunchError::at(Step::Signals))?;
 
         prefer_for_oom();
-        limit(&self.limits).map_err(LaunchError::at(Step::Limits))?;
+        if let Some(group) = group {
+            group.join().map_err(LaunchError::at(Step::Group))?;
+        }
+        limit(limits).map_err(LaunchError::at(Step::Limits))?;
         unistd::chdir(&self.cwd).map_err(LaunchError::at(Step::WorkingDir))?;
         unistd::dup2_stdin(&self.stdin).map_err(LaunchError::at(Step::Stdin))?;
         // Whatever else is open belongs to the supervisor. A kernel older than 5.11 cannot do
@@ -246,6 +295,7 @@ fn limit(limits: &WireLimits) -> Result<(), Errno> {
         (Resource::RLIMIT_AS, limits.address_space_bytes),
         (Resource::RLIMIT_DATA, limits.data_bytes),
         (Resource::RLIMIT_CPU, limits.cpu_seconds),
+        (Resource::RLIMIT_NPROC, limits.user_processes),
     ] {
         if let Some(wanted) = wanted {
             let (_, hard) = getrlimit(resource)?;

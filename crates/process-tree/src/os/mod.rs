@@ -1,6 +1,10 @@
 //! What only Linux offers: the supervisor itself and the view of processes in `/proc`.
 
+pub(crate) mod cgroup;
+mod descendants;
 mod launch;
+mod limits;
+pub(crate) mod pidfd;
 pub(crate) mod procfs;
 mod seal;
 mod shim;

@@ -14,6 +14,17 @@ pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     listed_children(parent).unwrap_or_else(|| scanned_children(parent))
 }
 
+/// Every process that is seen from here.
+pub(crate) fn all() -> Vec<Pid> {
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
+        .collect()
+}
+
 /// A process and what is below it, itself excluded, zombies left out.
 pub(crate) fn living_descendants(root: Pid) -> usize {
     let mut seen = std::collections::HashSet::from([root]);
@@ -37,6 +48,8 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     pub(crate) parent: i32,
     pub(crate) session: i32,
+    /// Ticks of the clock since the system started: with the id, one process and no other.
+    pub(crate) start_time: u64,
 }
 
 impl Stat {
@@ -60,11 +73,14 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         let _group = fields.next()?;
         let session = fields.next()?.parse().ok()?;
+        // The 22nd field of the line, and the session was the sixth.
+        let start_time = fields.nth(15)?.parse().ok()?;
         Some(Self {
             comm,
             state,
             parent,
             session,
+            start_time,
         })
     }
 }
@@ -119,12 +135,8 @@ fn listed_children(parent: Pid) -> Option<Vec<Pid>> {
 }
 
 fn scanned_children(parent: Pid) -> Vec<Pid> {
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    processes
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
+    all()
+        .into_iter()
         .filter(|&pid| Stat::read(pid).is_some_and(|stat| stat.parent == parent.as_raw()))
         .collect()
 }
@@ -135,14 +147,16 @@ mod tests {
 
     #[test]
     fn a_short_name_with_parentheses_is_read_whole() {
-        let stat = Stat::parse(b"42 (a) Z (b) S 7 42 40 0 -1 0").unwrap();
+        let stat = Stat::parse(b"42 (a) Z (b) S 7 42 40 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 31337 99")
+            .unwrap();
         assert_eq!(
             stat,
             Stat {
                 comm: "a) Z (b".to_owned(),
                 state: 'S',
                 parent: 7,
-                session: 40
+                session: 40,
+                start_time: 31337,
             }
         );
     }

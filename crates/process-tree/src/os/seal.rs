@@ -12,7 +12,7 @@
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -22,12 +22,15 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{self, ForkResult, Pid, Uid};
 
-use super::launch::Launch;
+use super::cgroup::{self, Group};
+use super::launch::launch;
 use super::procfs;
-use super::shim::{could_not_start, let_go_of_output, reap_one};
-use super::supervise::{KILL_LIMIT, Reporter, Supervisor};
+use super::shim::{could_not_start, let_go_of_output, started};
+use super::supervise::{Charge, KILL_LIMIT, Reporter, Supervisor, survivors};
+use super::wait::reap_one;
 use crate::protocol::{Request, Status};
 
 /// Why the namespaces could not be made.
@@ -47,49 +50,59 @@ impl SealError {
 
 impl From<SealError> for Status {
     fn from(error: SealError) -> Self {
-        Self::CannotSeal {
+        Self::CannotContain {
             step: error.step,
             errno: error.errno,
         }
     }
 }
 
-/// Runs the request at level 3. Tells the owner so and ends if that is not possible here: this
-/// process is then half changed and no good for a lower level.
+/// Runs the request at level 3. Answers with the last word to the owner; if that is that level 3
+/// is not possible here, this process is half changed and no good for a lower level.
 pub(super) fn run(
     control: &UnixStream,
     child_ended: &SignalFd,
     request: Request,
-) -> io::Result<()> {
-    let mut to_owner = Reporter(control);
-    if let Err(error) = enter_namespaces() {
-        return to_owner.send(&error.into());
-    }
+    group: Option<&Group>,
+) -> io::Result<Status> {
+    let own_users = match enter_namespaces() {
+        Ok(own_users) => own_users,
+        Err(error) => return Ok(error.into()),
+    };
     let (status_read, status_write) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     let (ack_read, ack_write) = unistd::pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: the supervisor has one thread, so no lock can be held by another one.
     match unsafe { unistd::fork() } {
-        Err(errno) => to_owner.send(&SealError::at("starting the first process")(errno).into()),
+        Err(errno) => Ok(SealError::at("starting the first process")(errno).into()),
         Ok(ForkResult::Child) => {
             drop((status_read, ack_write));
-            let status = fs::File::from(status_write);
-            run_inner(control, child_ended, status, ack_read.into(), request);
+            let mut reporter = Reporter(fs::File::from(status_write));
+            let inner = Inner {
+                control,
+                child_ended,
+                group,
+                own_users,
+            };
+            let last_word = inner.run(request, &mut reporter, ack_read.into());
+            // Nobody is left to tell if it cannot be said.
+            let _ = last_word.map(|last_word| reporter.send(&last_word));
             // SAFETY: ends the process without running what the outer half set up for its exit.
             unsafe { libc::_exit(0) }
         }
         Ok(ForkResult::Parent { child }) => {
             drop((status_write, ack_read));
             let_go_of_output()?;
-            relay(control, child, status_read.into(), ack_write.into())
+            relay(control, child, status_read.into(), ack_write.into(), group)
         }
     }
 }
 
-/// The next process we fork will be the first of a new PID namespace.
-fn enter_namespaces() -> Result<(), SealError> {
+/// The next process we fork will be the first of a new PID namespace. True if there is a new user
+/// namespace too.
+fn enter_namespaces() -> Result<bool, SealError> {
     if Uid::effective().is_root() && unshare(CloneFlags::CLONE_NEWPID).is_ok() {
         // A privileged user needs no user namespace and keeps access to files of other users.
-        return Ok(());
+        return Ok(false);
     }
     let (uid, gid) = (Uid::effective(), unistd::getegid());
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID)
@@ -97,7 +110,8 @@ fn enter_namespaces() -> Result<(), SealError> {
     // The kernel wants this before an unprivileged user may map a group.
     write_map("setgroups", "deny")?;
     write_map("uid_map", &format!("{uid} {uid} 1"))?;
-    write_map("gid_map", &format!("{gid} {gid} 1"))
+    write_map("gid_map", &format!("{gid} {gid} 1"))?;
+    Ok(true)
 }
 
 fn write_map(name: &str, content: &str) -> Result<(), SealError> {
@@ -108,38 +122,50 @@ fn write_map(name: &str, content: &str) -> Result<(), SealError> {
 }
 
 /// The inner half: everything in the namespace is its descendant.
-fn run_inner(
-    control: &UnixStream,
-    child_ended: &SignalFd,
-    status: fs::File,
-    mut ack: fs::File,
-    request: Request,
-) {
-    let mut reporter = Reporter(status);
-    if let Err(error) = prepare_inner() {
-        let _ = reporter.send(&error.into());
-        return;
-    }
-    let grace = Duration::from_millis(request.grace_ms);
-    let leader = match Launch::prepare(request).and_then(Launch::start) {
-        Ok(leader) => leader,
-        Err(error) => {
-            let _ = reporter.send(&could_not_start(error));
-            return;
+struct Inner<'a> {
+    control: &'a UnixStream,
+    child_ended: &'a SignalFd,
+    group: Option<&'a Group>,
+    own_users: bool,
+}
+
+impl Inner<'_> {
+    /// `None` if there is nobody to say a last word to.
+    fn run(
+        self,
+        request: Request,
+        reporter: &mut Reporter<fs::File>,
+        mut ack: fs::File,
+    ) -> Option<Status> {
+        if let Err(error) = prepare_inner(self.own_users) {
+            return Some(error.into());
         }
-    };
-    let started = Status::Started {
-        pid: leader.as_raw(),
-    };
-    let told = reporter.send(&started).is_ok() && let_go_of_output().is_ok();
-    // The outer half looks up the leader's id as the owner sees it. Until it has, the leader must
-    // not be reaped; if the outer half is gone, so is the reason to go on.
-    if told && ack.read_exact(&mut [0]).is_ok() {
-        Supervisor::new(control, child_ended, reporter, leader, grace).run();
+        let grace = Duration::from_millis(request.grace_ms);
+        let launched = match launch(request, self.group, self.own_users) {
+            Ok(launched) => launched,
+            Err(error) => return Some(could_not_start(error)),
+        };
+        let group = self.group.filter(|_| launched.in_group);
+        reporter
+            .send(&started(&launched, launched.leader, group))
+            .ok()?;
+        let_go_of_output().ok()?;
+        // The outer half looks up the leader's id as the owner sees it. Until it has, the leader
+        // must not be reaped; if the outer half is gone, so is the reason to go on.
+        ack.read_exact(&mut [0]).ok()?;
+        let reporter = Reporter(&mut reporter.0);
+        let charge = Charge {
+            leader: launched.leader,
+            group,
+            grace,
+            sealed: true,
+        };
+        let supervisor = Supervisor::new(self.control, self.child_ended, reporter, charge);
+        Some(supervisor.run())
     }
 }
 
-fn prepare_inner() -> Result<(), SealError> {
+fn prepare_inner(own_users: bool) -> Result<(), SealError> {
     let errno = SealError::at("tying the namespace to the supervisor");
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(errno)?;
     if Pid::this().as_raw() != 1 {
@@ -152,41 +178,108 @@ fn prepare_inner() -> Result<(), SealError> {
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(SealError::at("making mounts private"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, none).map_err(SealError::at("mounting /proc"))
+    mount(Some("proc"), "/proc", Some("proc"), flags, none)
+        .map_err(SealError::at("mounting /proc"))?;
+    // A privileged command could undo it; any other could end the harness by its control group.
+    if own_users {
+        protect_groups().map_err(SealError::at("making control groups read-only"))?;
+    }
+    Ok(())
 }
 
-/// Passes on what the inner half says, and says itself what only the outer half can know.
-fn relay(control: &UnixStream, inner: Pid, status: fs::File, mut ack: fs::File) -> io::Result<()> {
+/// Control groups stay visible, because runtimes read their limits there, and cannot be written.
+fn protect_groups() -> Result<(), Errno> {
+    const LOCKED: [(FsFlags, MsFlags); 3] = [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+    ];
+    let none = None::<&str>;
+    for point in cgroup::mounts() {
+        // One that is mounted over, or below a folder that is not ours, is out of the command's
+        // reach as well.
+        let Ok(stat) = statvfs(&point) else { continue };
+        mount(Some(&point), &point, none, MsFlags::MS_BIND, none)?;
+        // What the mount was given from outside cannot be taken from it here.
+        let kept = LOCKED.iter().filter(|(has, _)| stat.flags().contains(*has));
+        let kept = kept.fold(MsFlags::empty(), |kept, (_, flag)| kept | *flag);
+        let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept;
+        mount(none, &point, none, flags, none)?;
+    }
+    Ok(())
+}
+
+/// Passes on what the inner half says. Answers with what only the outer half can say: the end.
+fn relay(
+    control: &UnixStream,
+    inner: Pid,
+    status: fs::File,
+    mut ack: fs::File,
+    group: Option<&Group>,
+) -> io::Result<Status> {
     let mut to_owner = Reporter(control);
-    let mut started = false;
-    let mut done = None;
+    let mut in_group = None;
+    let mut last_word = None;
     for line in BufReader::new(status).lines() {
         match serde_json::from_str(&line?)? {
-            Status::Started { pid } => {
-                started = true;
+            Status::Started {
+                pid,
+                group: joined,
+                held,
+            } => {
+                in_group = group.filter(|_| joined.is_some());
                 let outer = procfs::child_by_inner_pid(inner, pid).unwrap_or(inner);
-                // A closed socket is noticed by the inner half, which also listens to it.
-                let _ = to_owner.send(&Status::Started {
+                let started = Status::Started {
                     pid: outer.as_raw(),
-                });
+                    group: joined,
+                    held,
+                };
+                // A closed socket is noticed by the inner half, which also listens to it.
+                let _ = to_owner.send(&started);
                 ack.write_all(&[1])?;
             }
-            // Kept back until the inner half is reaped: only then is it the kernel's word.
-            Status::Done { leaked, survivors } => done = Some((leaked, survivors)),
-            other => {
-                let _ = to_owner.send(&other);
+            ended @ Status::LeaderEnded { .. } => {
+                let _ = to_owner.send(&ended);
             }
+            // Kept back until the inner half is reaped: only then is it the kernel's word.
+            last => last_word = Some(last),
         }
     }
     let reaped = reap_one(inner, KILL_LIMIT);
-    if !started {
-        return Ok(());
-    }
-    let (leaked, mut survivors) = done.unwrap_or_default();
+    let (leaked, mut left, oom_kills) = match last_word {
+        Some(Status::Done {
+            leaked,
+            survivors,
+            oom_kills,
+        }) => (leaked, survivors, oom_kills),
+        Some(could_not_start) => return Ok(could_not_start),
+        None => (0, Vec::new(), in_group.map_or(0, Group::oom_kills)),
+    };
     if reaped {
-        survivors.clear();
-    } else if survivors.is_empty() {
-        survivors.extend(procfs::survivor(inner));
+        left.clear();
+        // Nothing of the namespace is left, so this is what others have moved to the group.
+        if in_group.is_some_and(|group| !ends(group)) {
+            left.extend(survivors(in_group));
+        }
+    } else if left.is_empty() {
+        left.extend(procfs::survivor(inner));
     }
-    to_owner.send(&Status::Done { leaked, survivors })
+    Ok(Status::Done {
+        leaked,
+        survivors: left,
+        oom_kills,
+    })
+}
+
+/// Kills what is in a group; false if that does not end it.
+fn ends(group: &Group) -> bool {
+    let until = Instant::now() + KILL_LIMIT;
+    while !group.is_empty() {
+        if Instant::now() >= until {
+            return false;
+        }
+        group.kill();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
 }

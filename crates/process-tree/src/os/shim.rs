@@ -1,4 +1,4 @@
-//! The supervisor's process from its start to its exit, at level 1 and as the outer half of
+//! The supervisor's process from its start to its exit, at levels 1 and 2 and as the outer half of
 //! level 3.
 
 #![expect(unsafe_code, reason = "signal and close_range have no safe form")]
@@ -15,10 +15,11 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocma
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{self, Pid};
 
-use super::launch::{Launch, LaunchError};
+use super::cgroup::Group;
+use super::launch::{LaunchError, Launched, launch};
 use super::seal;
-use super::supervise::{Reporter, Supervisor};
-use crate::protocol::{MAX_REQUEST_BYTES, Request, Status, Step};
+use super::supervise::{Charge, Reporter, Supervisor};
+use crate::protocol::{MAX_REQUEST_BYTES, Raw, Request, Status, Step};
 
 /// As the last argument, asks the shim's program to exit with 0: the smallest command there is
 /// to try a level of containment with.
@@ -72,23 +73,69 @@ fn run() -> io::Result<()> {
             return reporter.send(&could_not_start(LaunchError::at(Step::Prepare)(errno)));
         }
     };
-    if request.sealed {
-        return seal::run(&control, &child_ended, request);
+    let group = match make_group(&request) {
+        Ok(group) => group,
+        Err(error) => return reporter.send(&error),
+    };
+    let last_word = if request.level == 3 {
+        seal::run(&control, &child_ended, request, group.as_ref())
+    } else {
+        run_here(&control, &child_ended, request, group.as_ref())
+    };
+    // Before the last word, so that whoever has heard it finds nothing of ours.
+    if let Some(group) = group {
+        group.remove();
     }
+    reporter.send(&last_word?)
+}
 
+/// The control group of the request, if there is to be one. Level 3 holds without it.
+fn make_group(request: &Request) -> Result<Option<Group>, Status> {
+    let Some(parent) = &request.groups else {
+        return Ok(None);
+    };
+    match Group::make(&parent.clone().into_path()) {
+        Ok(group) => Ok(Some(group)),
+        Err(_) if request.level == 3 => Ok(None),
+        Err(error) => Err(Status::CannotContain {
+            step: error.step.to_owned(),
+            errno: error.source.raw_os_error().unwrap_or(libc::EIO),
+        }),
+    }
+}
+
+/// Levels 1 and 2. Answers with the last word to the owner.
+fn run_here(
+    control: &UnixStream,
+    child_ended: &SignalFd,
+    request: Request,
+    group: Option<&Group>,
+) -> io::Result<Status> {
     let grace = Duration::from_millis(request.grace_ms);
-    match Launch::prepare(request).and_then(Launch::start) {
-        Err(error) => reporter.send(&could_not_start(error)),
-        Ok(leader) => {
-            let started = Status::Started {
-                pid: leader.as_raw(),
-            };
-            // If the owner is gone, its closed socket ends the loop at once.
-            let _ = reporter.send(&started);
-            let_go_of_output()?;
-            Supervisor::new(&control, &child_ended, reporter, leader, grace).run();
-            Ok(())
-        }
+    let launched = match launch(request, group, false) {
+        Ok(launched) => launched,
+        Err(error) => return Ok(could_not_start(error)),
+    };
+    let mut reporter = Reporter(control);
+    // If the owner is gone, its closed socket ends the loop at once.
+    let _ = reporter.send(&started(&launched, launched.leader, group));
+    let_go_of_output()?;
+    let charge = Charge {
+        leader: launched.leader,
+        group,
+        grace,
+        sealed: false,
+    };
+    Ok(Supervisor::new(control, child_ended, reporter, charge).run())
+}
+
+/// The word that the command runs, with its process id as the owner sees it.
+pub(super) fn started(launched: &Launched, leader: Pid, group: Option<&Group>) -> Status {
+    let group = group.filter(|_| launched.in_group);
+    Status::Started {
+        pid: leader.as_raw(),
+        group: group.map(|group| Raw::new(group.folder().as_os_str())),
+        held: launched.held,
     }
 }
 
@@ -122,9 +169,13 @@ fn read_request(mut control: &UnixStream) -> io::Result<Request> {
 }
 
 pub(super) fn could_not_start(error: LaunchError) -> Status {
-    Status::CouldNotStart {
-        step: error.step,
-        errno: error.errno as i32,
+    let errno = error.errno as i32;
+    match error.step {
+        Step::Group => Status::CannotContain {
+            step: error.step.describe().to_owned(),
+            errno,
+        },
+        step => Status::CouldNotStart { step, errno },
     }
 }
 
@@ -137,19 +188,4 @@ pub(super) fn let_go_of_output() -> io::Result<()> {
     unistd::dup2_stdout(&null)?;
     unistd::dup2_stderr(&null)?;
     Ok(())
-}
-
-/// Reaps one child, which is about to end; false if it has not ended within the limit.
-pub(super) fn reap_one(pid: Pid, limit: Duration) -> bool {
-    use super::wait::reap;
-    let until = std::time::Instant::now() + limit;
-    loop {
-        match reap(pid) {
-            Ok(None) if std::time::Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Ok(None) => return false,
-            Ok(Some(_)) | Err(_) => return true,
-        }
-    }
 }

@@ -16,6 +16,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
+use super::cgroup::Group;
+use super::descendants;
 use super::procfs::{self, Stat};
 use super::wait::{self, Children};
 use crate::exit::Survivor;
@@ -48,21 +50,33 @@ impl<W: io::Write> Reporter<W> {
     }
 }
 
+/// What a supervisor is there for.
+#[derive(Clone, Copy)]
+pub(super) struct Charge<'a> {
+    pub(super) leader: Pid,
+    pub(super) group: Option<&'a Group>,
+    pub(super) grace: Duration,
+    /// Whether we are the first process of a PID namespace.
+    pub(super) sealed: bool,
+}
+
 /// A started command and what is needed to end it.
 pub(super) struct Supervisor<'a, W: io::Write> {
     control: &'a UnixStream,
     child_ended: &'a SignalFd,
     reporter: Reporter<W>,
     leader: Pid,
+    group: Option<&'a Group>,
     grace: Duration,
+    sealed: bool,
     leader_ended: bool,
     phase: Phase,
     /// Children that were asked to stop in this phase, so that each is asked once.
     asked: HashSet<Pid>,
     /// Processes counted as leaked.
     leaked: HashSet<Pid>,
-    /// Leaked processes that were below others when the leader ended.
-    leaked_at_end: usize,
+    /// Leaked processes with those below others, when the leader or the grace ended.
+    leaked_below: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,27 +102,34 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         control: &'a UnixStream,
         child_ended: &'a SignalFd,
         reporter: Reporter<W>,
-        leader: Pid,
-        grace: Duration,
+        charge: Charge<'a>,
     ) -> Self {
+        let Charge {
+            leader,
+            group,
+            grace,
+            sealed,
+        } = charge;
         Self {
             control,
             child_ended,
             reporter,
             leader,
+            group,
             grace,
+            sealed,
             leader_ended: false,
             phase: Phase::Running,
             asked: HashSet::new(),
             leaked: HashSet::new(),
-            leaked_at_end: 0,
+            leaked_below: 0,
         }
     }
 
-    /// Returns when no process is left or the limit has passed, after reporting it.
-    pub(super) fn run(mut self) {
+    /// Returns when no process is left or the limit has passed, with the last word to the owner.
+    pub(super) fn run(mut self) -> Status {
         let survivors = loop {
-            if self.reap() {
+            if self.reap() && self.group.is_none_or(Group::is_empty) {
                 break Vec::new();
             }
             let look_again = match self.phase {
@@ -125,20 +146,19 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
                 Phase::Killing { until, cause } => {
                     self.kill_children(cause);
                     if Instant::now() >= until {
-                        break survivors();
+                        break survivors(self.group);
                     }
                     Some(LOOK_AGAIN_KILLING)
                 }
             };
             self.sleep(look_again);
         };
-        let leaked = self.leaked.len().max(self.leaked_at_end);
-        let done = Status::Done {
+        let leaked = self.leaked.len().max(self.leaked_below);
+        Status::Done {
             leaked: u32::try_from(leaked).unwrap_or(u32::MAX),
             survivors,
-        };
-        // If nobody listens, nobody wants to know.
-        let _ = self.reporter.send(&done);
+            oom_kills: self.group.map_or(0, Group::oom_kills),
+        }
     }
 
     /// Reaps every ended child; true if there are no children at all.
@@ -163,7 +183,7 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
         if !stopped_by_us {
             // The leader is a zombie until it is reaped below, so its id, which is also the id of
             // its group, cannot be anyone else's yet.
-            self.leaked_at_end = procfs::living_descendants(Pid::this());
+            self.leaked_below = procfs::living_descendants(Pid::this());
             self.start_stopping(LEFTOVER_GRACE, Cause::LeaderEnded);
         }
         if let Ok(Some(end)) = wait::reap(self.leader) {
@@ -210,16 +230,36 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
             until: Instant::now() + KILL_LIMIT,
             cause,
         };
+        if cause != Cause::AtOnce {
+            // A group is killed at once, so what is below others never becomes our child.
+            let below = procfs::living_descendants(Pid::this());
+            let leader = usize::from(!self.leader_ended);
+            self.leaked_below = self.leaked_below.max(below.saturating_sub(leader));
+        }
         if !self.leader_ended {
             let _ = killpg(self.leader, Signal::SIGKILL);
         }
     }
 
+    /// All of it at once, also what is being forked, by its namespace or its group. What has left the
+    /// group, and everything where there is none, is looked for, and ends as our child at the latest.
     fn kill_children(&mut self, cause: Cause) {
-        for child in procfs::children(Pid::this()) {
+        let children = procfs::children(Pid::this());
+        for &child in &children {
             self.count(child, cause != Cause::AtOnce);
+        }
+        if self.sealed {
+            // As the first process of the namespace we are the one that this spares.
+            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            return;
+        }
+        if let Some(group) = self.group {
+            group.kill();
+        }
+        for child in children {
             let _ = kill(child, Signal::SIGKILL);
         }
+        descendants::kill_all();
     }
 
     fn count(&mut self, child: Pid, leaks: bool) {
@@ -272,9 +312,14 @@ impl<'a, W: io::Write> Supervisor<'a, W> {
     }
 }
 
-fn survivors() -> Vec<Survivor> {
-    procfs::children(Pid::this())
-        .into_iter()
+/// What is still there: children, and members of the group that are none (somebody else moved them
+/// there).
+pub(super) fn survivors(group: Option<&Group>) -> Vec<Survivor> {
+    let mut left = procfs::children(Pid::this());
+    left.extend(group.map(Group::members).unwrap_or_default());
+    left.sort_unstable();
+    left.dedup();
+    left.into_iter()
         .filter_map(procfs::survivor)
         .take(MAX_SURVIVORS)
         .collect()

@@ -6,6 +6,8 @@
     reason = "waitid is called as it is: the typed wrapper refuses real-time signals"
 )]
 
+use std::time::{Duration, Instant};
+
 use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::Pid;
@@ -37,6 +39,20 @@ pub(crate) fn look_for_ended() -> Children {
 pub(crate) fn reap(pid: Pid) -> Result<Option<End>, Errno> {
     let id = pid.as_raw().cast_unsigned();
     Ok(wait(libc::P_PID, id, 0)?.map(|(_, end)| end))
+}
+
+/// Reaps one child, which is about to end; false if it has not ended within the limit.
+pub(super) fn reap_one(pid: Pid, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    loop {
+        match reap(pid) {
+            Ok(None) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(None) => return false,
+            Ok(Some(_)) | Err(_) => return true,
+        }
+    }
 }
 
 fn wait(

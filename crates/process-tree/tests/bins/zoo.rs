@@ -12,17 +12,17 @@
 #![expect(clippy::print_stdout, reason = "the output is what a test looks at")]
 #![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
-use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _, stdin, stdout};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, Signal, kill, raise, signal};
-use nix::unistd::{ForkResult, Pid, alarm, fork, getppid, pause, setpgid, setsid};
+use nix::sys::signal::{SigHandler, Signal, raise, signal};
+use nix::unistd::{ForkResult, Pid, alarm, fork, pause, setpgid, setsid};
+
+mod hostile;
 
 const LIFETIME_SECONDS: u32 = 20;
 
@@ -66,7 +66,7 @@ fn family(args: &[String]) {
             for _ in 0..30 {
                 child(|| {
                     setsid().unwrap();
-                    for _ in 0..9 {
+                    for _ in 0..10 {
                         child(|| {
                             shrug();
                             setsid().unwrap();
@@ -108,66 +108,7 @@ fn family(args: &[String]) {
             child(linger);
             ready();
         }
-        _ => hostile(args),
-    }
-}
-
-/// Those that resist or attack.
-fn hostile(args: &[String]) {
-    let extra = args.get(3).map_or("", String::as_str);
-    match args[1].as_str() {
-        "stubborn" => {
-            shrug();
-            stay();
-        }
-        "stops-itself" => {
-            ready();
-            raise(Signal::SIGSTOP).unwrap();
-            linger();
-        }
-        "hopper" => {
-            hopper(&args[4], false);
-            stay();
-        }
-        "session-hoppers" => {
-            for _ in 0..number(extra) {
-                hopper(&args[4], true);
-            }
-            stay();
-        }
-        "kills-parent" => {
-            daemon(shrug);
-            ready();
-            let _ = kill(getppid(), Signal::SIGKILL);
-            linger();
-        }
-        "stops-parent" => {
-            ready();
-            let _ = kill(getppid(), Signal::SIGSTOP);
-            linger();
-        }
-        "kills-everything" => {
-            // Only in a namespace of its own; anywhere else this would take the machine down.
-            let own = std::fs::read_link("/proc/self/ns/pid").unwrap();
-            assert_ne!(
-                own.to_str().unwrap(),
-                extra,
-                "not in a namespace of its own"
-            );
-            assert_eq!(getppid().as_raw(), 1);
-            let _ = kill(getppid(), Signal::SIGKILL);
-            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-            println!("still here");
-        }
-        "closes-stdio" => {
-            for fd in 0..3 {
-                // SAFETY: nothing below uses these descriptors.
-                unsafe { libc::close(fd) };
-            }
-            std::thread::sleep(Duration::from_millis(300));
-            quit(5)
-        }
-        _ => simple(args),
+        _ => hostile::attack(args),
     }
 }
 
@@ -176,6 +117,13 @@ fn simple(args: &[String]) {
     let extra = args.get(3).map_or("", String::as_str);
     match args[1].as_str() {
         "sleeper" | "plain" => stay(),
+        "hog" => {
+            alarm::set(6 * LIFETIME_SECONDS);
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        "euid" => println!("{}", nix::unistd::geteuid()),
         "flood" => flood(number(extra), b"0123456789abcde\n"),
         "long-line" => {
             flood(number(extra), b"0123456789abcdef");
@@ -292,34 +240,6 @@ fn clone_sibling() {
         setsid().unwrap();
         linger();
     }
-}
-
-/// A process that is never the same for long: each forks the next and ends. Every hop leaves a
-/// byte in a file, so that a test can see that it has stopped.
-fn hopper(hops: &str, new_session: bool) {
-    let mut hops = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(hops)
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(u64::from(LIFETIME_SECONDS));
-    child(move || {
-        shrug();
-        while Instant::now() < until {
-            // SAFETY: this program has one thread.
-            match unsafe { fork() } {
-                Ok(ForkResult::Child) => {
-                    if new_session {
-                        let _ = setsid();
-                    }
-                    let _ = hops.write_all(b".");
-                }
-                Ok(ForkResult::Parent { .. }) => quit(0),
-                Err(_) => {}
-            }
-        }
-        quit(0)
-    });
 }
 
 /// Slow on a busy machine, and harmless since it starts nothing: may live longer.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::support::{Case, eventually, levels, shim, within};
 use process_tree::{
-    Containment, LeaderStatus, Limits, OutputSink, Shim, SpawnError, StdinSource, TreeCommand,
-    probe, spawn,
+    Containment, Held, LeaderStatus, Limits, OutputSink, Shim, SpawnError, StdinSource,
+    TreeCommand, probe, spawn,
 };
 
 #[tokio::test]
-async fn exit_codes_are_reported() {
+async fn a1_exit_codes_are_reported() {
     for level in levels().await {
         for code in [0, 1, 75, 127, 255] {
             let exit = Case::new("exit", &[&code.to_string()], level).run().await;
@@ -22,7 +22,7 @@ async fn exit_codes_are_reported() {
 }
 
 #[tokio::test]
-async fn signals_are_reported_real_time_ones_too() {
+async fn a2_signals_are_reported_real_time_ones_too() {
     for level in levels().await {
         for signal in [6, 9, 11, 13, 40] {
             let exit = Case::new("signal", &[&signal.to_string()], level)
@@ -34,7 +34,7 @@ async fn signals_are_reported_real_time_ones_too() {
 }
 
 #[tokio::test]
-async fn a_command_may_use_its_grace_to_finish() {
+async fn a3_a_command_may_use_its_grace_to_finish() {
     for level in levels().await {
         let mut case = Case::new("finishes-on-term", &[], level);
         case.command.grace = Duration::from_mins(1);
@@ -50,7 +50,7 @@ async fn a_command_may_use_its_grace_to_finish() {
 }
 
 #[tokio::test]
-async fn a_kill_cuts_the_grace_short() {
+async fn a3_a4_a_kill_cuts_the_grace_short() {
     for level in levels().await {
         let mut case = Case::new("stubborn", &[], level);
         case.command.grace = Duration::from_mins(10);
@@ -80,7 +80,7 @@ async fn waiting_may_be_interrupted_and_repeated() {
 }
 
 #[tokio::test]
-async fn closing_its_streams_is_not_the_end_of_a_command() {
+async fn a15_closing_its_streams_is_not_the_end_of_a_command() {
     for level in levels().await {
         let exit = Case::new("closes-stdio", &[], level).run().await;
         assert_eq!(exit.status, LeaderStatus::Exited(5));
@@ -89,7 +89,7 @@ async fn closing_its_streams_is_not_the_end_of_a_command() {
 }
 
 #[tokio::test]
-async fn standard_input_is_empty_or_a_file() {
+async fn a15_standard_input_is_empty_or_a_file() {
     let case = Case::new("stdin", &[], 1);
     case.run().await;
     assert_eq!(case.stdout_text(), "0:\n");
@@ -104,7 +104,7 @@ async fn standard_input_is_empty_or_a_file() {
 }
 
 #[tokio::test]
-async fn a_command_gets_what_it_was_given_and_nothing_else() {
+async fn k7_a18_a_command_gets_what_it_was_given_and_nothing_else() {
     for level in levels().await {
         let mut case = Case::new("describe", &[], level);
         case.command.env = vec![("GREETING".into(), "grüß=dich\n".into())];
@@ -193,7 +193,7 @@ fn write_script(path: &std::path::Path, content: &str) {
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_start_says_why() {
+async fn a17_a_command_that_cannot_start_says_why() {
     for level in levels().await {
         let case = Case::new("exit", &["0"], level);
         let attempt = async |change: &dyn Fn(&mut TreeCommand)| {
@@ -288,7 +288,7 @@ async fn the_probe_agrees_with_what_is_reached() {
 
     let nothing = probe(&Shim::new("/no/such/shim", Vec::<String>::new())).await;
     assert_eq!(nothing.level, 0);
-    assert_eq!(nothing.reasons.len(), 2);
+    assert_eq!(nothing.reasons.len(), 3);
 }
 
 #[tokio::test]
@@ -301,4 +301,50 @@ async fn output_can_be_followed_while_the_command_runs() {
     .await;
     tree.kill();
     within(tree.wait()).await;
+}
+
+#[tokio::test]
+async fn a16_a_command_may_wreck_its_working_directory() {
+    for level in levels().await {
+        let mut case = Case::new("wrecks-home", &[], level);
+        let home = case.path("home");
+        std::fs::create_dir(&home).unwrap();
+        case.command.cwd.clone_from(&home);
+        let exit = case.run().await;
+        // So that the test can clean up where it is not root.
+        let usable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&home, usable.clone()).unwrap();
+        std::fs::set_permissions(home.join("locked"), usable).unwrap();
+        assert_eq!(
+            exit.status,
+            LeaderStatus::Exited(3),
+            "{}",
+            case.stderr_text()
+        );
+        assert!(
+            exit.proven_dead && exit.stdout.write_error.is_none(),
+            "{exit:?}"
+        );
+        assert_eq!(case.stdout_text(), "wrecked\n");
+    }
+}
+
+#[tokio::test]
+async fn limits_of_the_tree_are_told() {
+    for level in levels().await {
+        let mut case = Case::new("describe", &[], level);
+        case.command.limits.tree_memory_bytes = Some(1 << 30);
+        let exit = case.run().await;
+        assert_eq!(exit.limits.processes, Held::NotAsked);
+        // Machines differ in what they can hold; none may say that it holds nothing.
+        match exit.limits.memory {
+            Held::Tree => assert!(level >= 2),
+            Held::EachProcess => {
+                let told = case.stdout_text();
+                assert_eq!(limit(&told, "Max data size"), ["1073741824", "1073741824"]);
+            }
+            other => panic!("a limit that was asked for is {other:?} at level {level}"),
+        }
+        assert_eq!(exit.oom_kills, 0);
+    }
 }

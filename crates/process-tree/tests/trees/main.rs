@@ -11,3 +11,4 @@ mod escape;
 mod life;
 mod output;
 mod support;
+mod zoo;

@@ -17,7 +17,7 @@ fn peak_memory() -> u64 {
 }
 
 #[tokio::test]
-async fn a_flood_keeps_its_head_and_its_tail() {
+async fn a11_a_flood_keeps_its_head_and_its_tail() {
     let bytes = 100_000_000;
     let case = Case::new("flood", &[&bytes.to_string()], 1);
     let exit = case.run().await;
@@ -34,7 +34,7 @@ async fn a_flood_keeps_its_head_and_its_tail() {
 }
 
 #[tokio::test]
-async fn a_result_line_survives_a_line_that_never_ends() {
+async fn a12_a_result_line_survives_a_line_that_never_ends() {
     let case = Case::new("long-line", &["50000000"], 1);
     let exit = case.run().await;
     assert_eq!(exit.last_json_line.unwrap(), b"{\"completed\":true}");
@@ -43,7 +43,7 @@ async fn a_result_line_survives_a_line_that_never_ends() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_text_are_kept_as_they_are() {
+async fn a13_bytes_that_are_not_text_are_kept_as_they_are() {
     for level in levels().await {
         let case = Case::new("bytes", &[], level);
         let exit = case.run().await;
