@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use fleet_api::Client;
 use fleet_api::types::{Instance, InstanceQuery, ProfileId, RunId};
-use run_record::ExitCode;
+use run_record::{ExitCode, Journal};
 
 use super::fleet::{by_environment, failed};
 use crate::args::SweepArgs;
@@ -75,6 +75,10 @@ async fn find(
     let mut unfinished = BTreeSet::new();
     for folder in runs::folders(&args.dir.runs) {
         match runs::read(&folder) {
+            Ok(run) if Journal::is_locked(&run.layout.journal()) => printer.say(format_args!(
+                "{} is being worked on and left alone",
+                run.record.info.run_id
+            )),
             Ok(run) if run.record.end.is_none() || !run.record.open_leases().is_empty() => {
                 unfinished.insert(run.record.info.run_id.to_string());
             }

@@ -274,3 +274,34 @@ fn without_a_word_a_program_gets_a_new_run_and_is_told_of_the_old() {
     assert!(!never.stderr.contains("not finished"), "{}", never.stderr);
     assert_eq!(bench.runs().len(), 3);
 }
+
+#[test]
+fn a_sweep_leaves_a_run_alone_that_somebody_works_on() {
+    let remote = Remote::new();
+    let script = format!("{COUNTED}while [ -e \"$1.hold\" ]; do sleep 0.05; done");
+    remote.spec(&[crate::support::task("a")], &script, json!({}));
+    let hold = remote.bench.write("count.hold", "");
+    let mut running = remote.bench.start(remote.command(&["run", "spec.yaml"]));
+    running.until("an agent at work", || remote.times_run() == 1);
+    let sweep = || {
+        let mut command = remote.command(&["sweep"]);
+        command.env("FLEET_BASE_URL", &remote.server.url);
+        remote.bench.start(command).end()
+    };
+    sweep()
+        .expect(0)
+        .says(&["being worked on", "nothing is left behind"]);
+    assert_eq!(remote.live(), 1);
+    fs::remove_file(&hold).unwrap();
+    running.end().expect(0);
+
+    // The same run, killed, is what a sweep is for.
+    fs::write(&hold, "").unwrap();
+    let mut killed = remote.bench.start(remote.command(&["run", "spec.yaml"]));
+    killed.until("an agent at work", || remote.times_run() == 2);
+    killed.signal(Signal::SIGKILL);
+    killed.end_within(Duration::from_secs(10));
+    sweep().expect(0).says(&["closed 1 of 1"]);
+    assert_eq!(remote.live(), 0);
+    remote.server.stop().expect(0);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use process_tree::{Stray, StraysEnd};
 use run_record::{InstanceId, RunRecord};
 
 use super::plan::{LiveInstance, RecoveryPlan};
@@ -21,6 +22,7 @@ pub(crate) async fn recover(
     context: &TrialContext,
     record: &RunRecord,
 ) -> Result<RecoveryPlan, JournalBroken> {
+    end_strays(context).await;
     let Some(live) = live(context).await else {
         return Ok(RecoveryPlan::default());
     };
@@ -53,6 +55,30 @@ pub(crate) async fn recover(
         }
     }
     Ok(plan)
+}
+
+/// Agents that a crash of harness and supervisors together may have left: none may work on while others begin.
+async fn end_strays(context: &TrialContext) {
+    let StraysEnd { ended, left } = context.agents.end_strays(&context.run_id).await;
+    let named = |strays: &[Stray]| {
+        let named: Vec<String> = strays
+            .iter()
+            .map(|stray| format!("{} {}", stray.pid, stray.comm))
+            .collect();
+        named.join(", ")
+    };
+    if !ended.is_empty() {
+        context.notify(Notice::Warning(format!(
+            "ended processes that the last sitting left: {}",
+            named(&ended)
+        )));
+    }
+    if !left.is_empty() {
+        context.notify(Notice::Warning(format!(
+            "processes of the last sitting could not be ended: {}",
+            named(&left)
+        )));
+    }
 }
 
 /// What lives of the run. `None` if the service does not say so, which stops the run: to start without knowing what

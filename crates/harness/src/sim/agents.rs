@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use process_tree::{LeaderStatus, SpawnError, StreamStats, Survivor, TreeCommand, TreeExit};
+use process_tree::{
+    HeldLimits, LeaderStatus, SpawnError, StraysEnd, StreamStats, Survivor, TreeCommand, TreeExit,
+};
+use run_record::RunId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -133,6 +136,11 @@ impl Agents for Crowd {
         }
         .boxed()
     }
+
+    fn end_strays(&self, _run: &RunId) -> BoxFuture<'_, StraysEnd> {
+        // Whoever is killed takes its agents along in these worlds.
+        std::future::ready(StraysEnd::default()).boxed()
+    }
 }
 
 impl Agent {
@@ -167,6 +175,8 @@ impl Agent {
             proven_dead: survivors.is_empty(),
             survivors,
             level: 3,
+            limits: HeldLimits::default(),
+            oom_kills: 0,
             stdout: StreamStats::default(),
             stderr: StreamStats::default(),
             last_json_line: None,

@@ -14,6 +14,7 @@ use super::attempt::Current;
 use super::context::TrialContext;
 use super::provision::Lease;
 use crate::spec::{MissingValue, StdinMode, WorkingDir};
+use crate::world::RUN_MARKER;
 
 /// What agents written for the vendor's own local runner find there by default.
 const MAX_STEPS: &str = "200";
@@ -212,7 +213,7 @@ fn environment(
     put("FLEET_SCREEN_WIDTH", SCREEN.0.into());
     put("FLEET_SCREEN_HEIGHT", SCREEN.1.into());
     put("PYTHONUNBUFFERED", "1".into());
-    put("HARNESS_RUN_ID", context.run_id.as_str().into());
+    put(RUN_MARKER, context.run_id.as_str().into());
     put("HARNESS_TRIAL_ID", trial.to_string().into());
     put("HARNESS_TRIAL", trial.trial.to_string().into());
     put("HARNESS_TRIAL_DIR", path(&files.folder));

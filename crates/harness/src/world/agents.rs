@@ -2,13 +2,20 @@
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use process_tree::{ProcessTree, Shim, SpawnError, TreeCommand, TreeExit};
+use process_tree::{ProcessTree, Shim, SpawnError, StraysEnd, TreeCommand, TreeExit};
+use run_record::RunId;
 
 /// Starts the processes of agents.
 pub(crate) trait Agents: Send + Sync {
     /// Returns once the command runs.
     fn start(&self, command: TreeCommand) -> BoxFuture<'_, Result<Box<dyn AgentTree>, SpawnError>>;
+
+    /// Ends what an earlier sitting of the run left running on this machine, as far as it can be found.
+    fn end_strays(&self, run: &RunId) -> BoxFuture<'_, StraysEnd>;
 }
+
+/// The variable by which every process of a run can be known.
+pub(crate) const RUN_MARKER: &str = "HARNESS_RUN_ID";
 
 /// An agent and everything that it started. Dropping it kills all of that, but proves nothing.
 pub(crate) trait AgentTree: Send {
@@ -36,6 +43,13 @@ impl Agents for Supervised {
             Ok(Box::new(tree) as Box<dyn AgentTree>)
         }
         .boxed()
+    }
+
+    fn end_strays(&self, run: &RunId) -> BoxFuture<'_, StraysEnd> {
+        let run = run.as_str().to_owned();
+        let ending =
+            tokio::task::spawn_blocking(move || process_tree::end_strays(RUN_MARKER, &run));
+        async move { ending.await.unwrap_or_default() }.boxed()
     }
 }
 

@@ -7,7 +7,7 @@ mod agents;
 mod clock;
 mod service;
 
-pub(crate) use agents::{AgentTree, Agents, Supervised};
+pub(crate) use agents::{AgentTree, Agents, RUN_MARKER, Supervised};
 pub(crate) use clock::BootClock;
 #[cfg(test)]
 pub(crate) use service::Answer;
