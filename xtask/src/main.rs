@@ -1,7 +1,8 @@
 //! Development commands: `cargo xtask test` gets what the tests need and runs all of them, `cargo xtask tidy` holds the rules that no
-//! compiler holds. Not part of the product; nothing here is installed.
+//! compiler holds, `cargo xtask reliability` writes what the tests prove. Not part of the product; nothing here is installed.
 
 mod command;
+mod reliability;
 mod say;
 mod test;
 mod tidy;
@@ -17,7 +18,8 @@ Usage: cargo xtask COMMAND
 
   test [--filter TEXT]   get what the tests need, then run all of them: tests, documentation tests, tidy rules
                          --filter TEXT: only the tests whose names contain TEXT
-  tidy                   check the rules of the repository alone";
+  tidy                   check the rules of the repository alone
+  reliability            write docs/reliability.md and the README's promises from the fault table and the tests";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(None),
         ["test", "--filter", text] => test::run(Some(text)),
         ["tidy"] => tidy::run(),
+        ["reliability"] => reliability::run(),
         ["help" | "--help" | "-h"] => {
             say(USAGE);
             return ExitCode::SUCCESS;
