@@ -26,7 +26,7 @@ fn refused_command(bench: &Bench, command: Command, says: &[&str]) -> Finished {
 }
 
 #[test]
-fn an_unknown_key_is_shown_with_its_place_and_the_key_that_was_meant() {
+fn p3_an_unknown_key_is_shown_with_its_place_and_the_key_that_was_meant() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let spec = bench.write(
@@ -64,7 +64,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn a_file_that_is_no_spec_is_refused() {
+fn p4_p15_a_file_that_is_no_spec_is_refused() {
     let bench = Bench::new();
     let cases: [(&str, &[u8]); 5] = [
         ("yaml", b"version: 1\nagent: [unclosed\n"),
@@ -103,7 +103,7 @@ fn a_missing_agent_program_is_found_before_anything_starts() {
 }
 
 #[test]
-fn placeholders_and_variables_that_do_not_exist_are_refused() {
+fn p10_placeholders_and_variables_that_do_not_exist_are_refused() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let spec =
@@ -114,7 +114,7 @@ fn placeholders_and_variables_that_do_not_exist_are_refused() {
 }
 
 #[test]
-fn tasks_that_cannot_be_run_are_refused() {
+fn p6_p13_tasks_that_cannot_be_run_are_refused() {
     let bench = Bench::new();
     let spec = bench.spec(json!({}));
     let with = |tasks: &[Value], says: &[&str]| {
@@ -159,7 +159,7 @@ fn an_unreadable_tasks_file_is_refused() {
 }
 
 #[test]
-fn filters_that_leave_nothing_are_refused() {
+fn p13_filters_that_leave_nothing_are_refused() {
     let bench = Bench::new();
     bench.tasks(&["crm-1", "crm-2"]);
     let spec = bench.spec(json!({"tasks": {"include": ["mail-*"]}}));
@@ -180,7 +180,7 @@ fn filters_that_leave_nothing_are_refused() {
 }
 
 #[test]
-fn a_folder_for_runs_that_cannot_be_written_is_refused() {
+fn k10_a_folder_for_runs_that_cannot_be_written_is_refused() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let occupied = bench.write("occupied", "a file");

@@ -100,7 +100,7 @@ fn each_signal_is_more_urgent_and_says_what_the_next_does() {
 }
 
 #[test]
-fn two_signals_within_a_moment_are_one() {
+fn k3_two_signals_within_a_moment_are_one() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let _ = dispatcher.handle(Notice::Stop(StopCause::Terminate));
     let _ = dispatcher.handle(Notice::Stop(StopCause::Terminate));
