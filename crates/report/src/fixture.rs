@@ -40,6 +40,7 @@ impl RunBuilder {
                 started_at: start(),
                 spec_path: "configs/demo.yaml".to_owned(),
                 spec_sha256: "00".repeat(32),
+                spec_yaml: String::new(),
                 endpoint: "local".to_owned(),
                 agent: "scripted".to_owned(),
                 pass_threshold: 1.0,

@@ -91,9 +91,8 @@ fn watch(child: &mut Child, server: &Server, runs: &Path) -> Result<Vec<Sample>>
 
 /// Rows that `results.csv` has so far.
 fn rows(run: &Path) -> usize {
-    let text = fs::read(run.join("results.csv")).unwrap_or_default();
-    let lines = text.iter().filter(|byte| **byte == b'\n').count();
-    lines.saturating_sub(1)
+    let text = fs::read_to_string(run.join("results.csv")).unwrap_or_default();
+    text.lines().count().saturating_sub(1)
 }
 
 fn print(samples: &[Sample], trials: usize) {

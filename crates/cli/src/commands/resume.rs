@@ -15,6 +15,7 @@ use run_record::{Attempt, Journal, RunRecord, TaskKey, TrialStatus, VariantName,
 
 use super::prepare::{service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
+use super::spec_change;
 use crate::args::ResumeArgs;
 use crate::failure::{Failure, Outcome, chain};
 use crate::printer::Printer;
@@ -113,11 +114,11 @@ pub(crate) fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec,
     };
     let spec = RunSpec::load(&path, &options).map_err(|error| spec_failure(&error, printer))?;
     if spec.digest() != found.record.info.spec_sha256 {
-        return Err(Failure::usage(format!(
-            "error: `{}` is not the spec that the run was begun with",
-            path.display()
-        ))
-        .hint("restore it, or begin a new run with the new spec"));
+        return Err(spec_change::refuse(
+            &path,
+            &found.record.info.spec_yaml,
+            &spec.to_resolved_yaml(),
+        ));
     }
     Ok(spec)
 }

@@ -405,6 +405,32 @@ fn placeholders_stand_for_their_values_without_a_shell() {
 }
 
 #[test]
+fn p11_a_prompt_of_megabytes_with_quotes_arrives_whole() {
+    let bench = Bench::new();
+    let line = "it's \"quoted\" $(touch pwned) `id` \\ %s 名前\r\n";
+    let prompt = line.repeat(5 * 1024 * 1024 / line.len());
+    bench.tasks_file(&[task_with("t", json!({"prompt": prompt}))]);
+    let spec = bench.script_spec(
+        "cat > stdin; cp \"$1\" file; printf %s \"$FLEET_TASK_PROMPT\" > variable",
+        json!({"agent": {
+            "command": ["sh", "{spec_dir}/agent.sh", "{prompt_file}"],
+            "working_dir": "trial",
+            "stdin": "prompt",
+        }}),
+    );
+    bench.call([Path::new("run"), &spec]).expect(0);
+    let read = |name: &str| std::fs::read(bench.run().evidence(name)).unwrap();
+    assert!(read("stdin") == prompt.as_bytes(), "standard input");
+    assert!(read("file") == prompt.as_bytes(), "the file");
+    let task: Value = serde_json::from_slice(&read("task.json")).unwrap();
+    assert!(task["prompt"] == prompt, "the task");
+    // The variable has as much of it as Linux takes.
+    let variable = read("variable");
+    assert!(variable.len() > 100 * 1024 && prompt.as_bytes().starts_with(&variable));
+    assert!(!bench.run().evidence("pwned").exists());
+}
+
+#[test]
 fn an_agent_that_ignores_term_is_killed_and_its_work_verified() {
     let bench = Bench::new();
     let script = "trap '' TERM INT HUP; i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";

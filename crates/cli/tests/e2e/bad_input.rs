@@ -133,7 +133,9 @@ fn p6_p13_tasks_that_cannot_be_run_are_refused() {
         &[task_with("a", json!({"version": "v9"}))],
         &["v9", "v1.0.0"],
     );
-    with(&[task("a"), task("a")], &["a"]);
+    // A task is eleven lines of this file.
+    let twins = ["task 1 (a) in line 17", "the same key as task 0 in line 2"];
+    with(&[task("a"), task("a")], &twins);
     with(&[task_with("a", json!({"prompt": 3}))], &["prompt"]);
     with(&[], &["no tasks"]);
     bench.write("tasks.json", "[{\"key\": ");
@@ -286,6 +288,55 @@ fn a_service_that_cannot_be_used_is_refused() {
     let runs = bench.start(command).end();
     assert_eq!(runs.expect(0).json(), json!([]));
     local.stop().expect(0);
+}
+
+#[test]
+fn p11_a_prompt_that_is_too_long_for_a_command_line_is_found_before_anything_starts() {
+    let bench = Bench::new();
+    let long = "x".repeat(128 * 1024);
+    bench.tasks_file(&[task("short"), task_with("long", json!({"prompt": long}))]);
+    let spec = bench.spec(json!({"agent": {"command": ["echo", "do: {prompt}"]}}));
+    refused(&bench, &spec, &["`long`", "128 KiB", "{prompt_file}"]);
+    let spec = bench.spec(json!({"agent": {"command": ["echo", "{prompt_file}"]}}));
+    bench.call([Path::new("check"), &spec]).expect(0);
+}
+
+#[test]
+fn p12_nothing_is_fetched() {
+    let bench = Bench::new();
+    bench.tasks(&["t"]);
+    let url = "https://127.0.0.1:1/x";
+    for changes in [
+        json!({"tasks": {"file": url}}),
+        json!({"fleet": {"local": {"environments": [url]}}}),
+        json!({"gate": {"baseline": url}}),
+        json!({"report": {"dir": url}}),
+    ] {
+        let spec = bench.spec(changes);
+        refused(&bench, &spec, &["must be a path, not a URL"]);
+    }
+    let spec = bench.write("spec.yaml", "version: 1\ntasks: !include tasks.yaml\n");
+    refused(&bench, &spec, &["without the `!…`"]);
+}
+
+#[test]
+fn p8_names_that_look_alike_are_different_tasks_and_told() {
+    let bench = Bench::new();
+    let keys = ["café", "cafe\u{301}", "caf\u{200b}é", "plain"];
+    bench.tasks(&keys);
+    let spec = bench.spec(json!({}));
+    let ran = bench.call([Path::new("run"), &spec]);
+    ran.expect(0)
+        .says(&["2 pairs of tasks", r"`caf\u{e9}`", r"`cafe\u{301}`"]);
+    // What cannot be seen is shown in the lines of the trials too.
+    ran.says(&[r"caf\u{200b}é#1"]);
+    let run = bench.run();
+    let written: Vec<String> = run
+        .rows()
+        .iter()
+        .map(|row| row["task_key"].clone())
+        .collect();
+    assert_eq!(written, keys);
 }
 
 #[test]

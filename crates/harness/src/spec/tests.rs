@@ -307,6 +307,57 @@ fn p1_p2_bombs_and_deep_nesting_are_refused_quickly() {
 }
 
 #[test]
+fn p2_a_file_beyond_its_limit_is_refused() {
+    let mut folder = tempfile::NamedTempFile::new().unwrap();
+    // Sparse: as long as a disk image, and takes no space.
+    folder
+        .as_file_mut()
+        .set_len(64 * 1024 * 1024 * 1024)
+        .unwrap();
+    let options = LoadOptions {
+        overrides: &[],
+        lookup: &|_| None,
+        current_dir: Path::new("/"),
+    };
+    let error = RunSpec::load(folder.path(), &options).unwrap_err();
+    let rendered = error.render(Color::Never);
+    assert!(rendered.contains("larger than 32 MiB"), "{rendered}");
+}
+
+#[test]
+fn p9_words_that_look_like_something_else_stay_what_was_written() {
+    let written = "A: no, B: 1e3, C: 012, D: 1.10, E: on, F: 1_000, G: 0x1F, H: true";
+    let spec = load(
+        GOOD.replace("[a]", &format!("[a], env: {{{written}}}"))
+            .as_bytes(),
+        &[],
+        &[],
+    )
+    .unwrap();
+    let read: Vec<String> = spec
+        .agent
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.as_literal().unwrap()))
+        .collect();
+    assert_eq!(read.join(", "), written);
+    // Where a number would be another text, the message says how to keep it.
+    let named = format!("{GOOD}name: 1e3\n");
+    assert!(read_with(named.as_bytes(), &[]).contains("\"1e3\""));
+    let named = format!("{GOOD}name: 012\n");
+    assert_eq!(load(named.as_bytes(), &[], &[]).unwrap().name, "012");
+}
+
+#[test]
+fn p10_a_value_is_not_looked_into_again() {
+    let text = GOOD.replace("[a]", "[a], env: {X: 'x ${A}'}");
+    let variables = [("A", "${B} $$ {model}"), ("B", "never")];
+    let spec = load(text.as_bytes(), &[], &variables).unwrap();
+    let value = spec.agent.env[0].1.render(|_| None).unwrap();
+    assert_eq!(value, "x ${B} $$ {model}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let options = LoadOptions {
         overrides: &[],

@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "P11",
         fault: "A prompt of megabytes, with quotes and line breaks",
-        then: "Given in a file, whole; no shell is involved. The variable is left out when it would not fit.",
+        then: "Given whole in a file or on standard input; no shell is involved. The variable has as much of it as fits, and a command line that would be too long is refused before any create.",
         guards: &[Safe, ExitCode],
     },
     Row {
