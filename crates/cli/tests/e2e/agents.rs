@@ -419,7 +419,7 @@ fn p11_a_prompt_of_megabytes_with_quotes_arrives_whole() {
         }}),
     );
     bench.call([Path::new("run"), &spec]).expect(0);
-    let read = |name: &str| std::fs::read(bench.run().evidence(name)).unwrap();
+    let read = |name: &str| fs::read(bench.run().evidence(name)).unwrap();
     assert!(read("stdin") == prompt.as_bytes(), "standard input");
     assert!(read("file") == prompt.as_bytes(), "the file");
     let task: Value = serde_json::from_slice(&read("task.json")).unwrap();

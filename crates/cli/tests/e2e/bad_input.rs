@@ -133,8 +133,8 @@ fn p6_p13_tasks_that_cannot_be_run_are_refused() {
         &[task_with("a", json!({"version": "v9"}))],
         &["v9", "v1.0.0"],
     );
-    // A task is eleven lines of this file.
-    let twins = ["task 1 (a) in line 17", "the same key as task 0 in line 2"];
+    // A task is sixteen lines of this file.
+    let twins = ["task 1 (a) in line 18", "the same key as task 0 in line 2"];
     with(&[task("a"), task("a")], &twins);
     with(&[task_with("a", json!({"prompt": 3}))], &["prompt"]);
     with(&[], &["no tasks"]);
@@ -309,7 +309,6 @@ fn p12_nothing_is_fetched() {
     for changes in [
         json!({"tasks": {"file": url}}),
         json!({"fleet": {"local": {"environments": [url]}}}),
-        json!({"gate": {"baseline": url}}),
         json!({"report": {"dir": url}}),
     ] {
         let spec = bench.spec(changes);
