@@ -224,8 +224,15 @@ fn section(name: &str, text: &str, printer: Printer) {
             "\n{}",
             styled(style::BOLD, format_args!("── {name}"))
         ));
-        printer.data(text);
+        printer.data(quoted(text));
     }
+}
+
+/// Every line behind a bar: whose words these are is seen at once, and a CI system that reads our output takes none of them
+/// for a command of its own (`::error`, `##[group]`, `+++`).
+fn quoted(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("│ {line}")).collect();
+    lines.join("\n")
 }
 
 /// The end of a file as text that cannot move the cursor.

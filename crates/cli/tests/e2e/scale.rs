@@ -60,7 +60,7 @@ fn p7_tens_of_thousands_of_tasks_are_loaded_in_bounded_memory() {
 }
 
 #[test]
-fn k21_two_hundred_trials_at_fifty_environments() {
+fn k21_a19_two_hundred_trials_at_fifty_environments() {
     let bench = Bench::new();
     let keys: Vec<String> = (0..TRIALS).map(|n| format!("task-{n:03}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
