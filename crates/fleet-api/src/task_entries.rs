@@ -62,10 +62,7 @@ fn with_lines<'a>(text: &'a str, items: &[&'a RawValue]) -> Vec<Entry<'a>> {
     let mut line = 1;
     let entry = |item: &&'a RawValue| {
         let at = item.get().as_ptr().addr() - text.as_ptr().addr();
-        line += text.as_bytes()[seen..at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
+        line += text[seen..at].matches('\n').count();
         seen = at;
         Entry {
             text: item.get(),

@@ -98,9 +98,10 @@ pub(super) fn readme(text: &str, table: &Table) -> String {
             .tried_by
             .iter()
             .map(|(words, row)| {
-                let target = table
-                    .proofs_of(row)
-                    .next()
+                // A test of the whole says more to a reader than one of a part.
+                let proofs = table.proofs_of(row);
+                let target = proofs
+                    .min_by_key(|proof| !proof.file.contains("/tests/"))
                     .map_or(PAGE, |proof| proof.file.as_str());
                 format!("[{words}]({target})")
             })
