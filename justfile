@@ -11,6 +11,18 @@ test *name:
 tidy:
     cargo xtask tidy
 
+# Write docs/reliability.md and the README's promises from the fault table and the tests
+reliability:
+    cargo xtask reliability
+
+# Many trials of an agent that does nothing; fails if memory, descriptors or threads grow
+soak trials="20000":
+    cargo xtask soak {{ trials }}
+
+# A rate and its ratio to the limit of this machine: `just bench trials`, `just bench journal`
+bench name:
+    cargo xtask bench {{ name }}
+
 fmt:
     cargo fmt --all
 

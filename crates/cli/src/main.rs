@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod descriptors;
 mod display;
 mod failure;
 mod printer;

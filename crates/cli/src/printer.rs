@@ -100,7 +100,7 @@ impl Printer {
 
 /// Rows under headings, columns aligned, two spaces between; the last column is not padded.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |text: &str| text.chars().count();
+    let width = report::text::width;
     let widths: Vec<usize> = headings
         .iter()
         .enumerate()
@@ -134,12 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_by_characters() {
+    fn p8_columns_are_aligned_by_width() {
         let rows = vec![
             vec!["é".to_owned(), "1".to_owned()],
             vec!["long name".to_owned(), "22".to_owned()],
+            vec!["名前".to_owned(), "3".to_owned()],
         ];
         let text = anstream::adapter::strip_str(&table(&["name", "n"], &rows)).to_string();
-        assert_eq!(text, "name       n\né          1\nlong name  22");
+        assert_eq!(
+            text,
+            "name       n\né          1\nlong name  22\n名前       3"
+        );
     }
 }

@@ -55,6 +55,7 @@ mod error;
 mod rate;
 mod retry;
 mod task;
+mod task_entries;
 mod text;
 mod transport;
 mod verify;

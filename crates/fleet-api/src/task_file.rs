@@ -5,16 +5,21 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::native_verifier;
 use crate::task::{Task, VerifierSource, code_is_available};
+use crate::task_entries::{EntriesError, entries};
 use crate::types::TaskKey;
 
 /// Stands in a `command` verifier's arguments for the absolute folder of the tasks file.
 pub const TASK_DIR: &str = "{task_dir}";
+
+/// The largest tasks file. A hundred thousand tasks with their verifiers are a tenth of it.
+const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Kinds of verifier that a task may carry in place of source.
 const VERIFIER_KINDS: [&str; 3] = ["state", "command", "python"];
@@ -61,6 +66,8 @@ pub enum TaskFileError {
 pub struct TaskProblem {
     /// Position in the file, from 0.
     pub index: usize,
+    /// The line where the task begins, from 1.
+    pub line: usize,
     /// The task's key, where it has one.
     pub key: Option<String>,
     /// What is wrong.
@@ -70,8 +77,16 @@ pub struct TaskProblem {
 impl fmt::Display for TaskProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {
-            Some(key) => write!(f, "task {} ({key}): {}", self.index, self.what),
-            None => write!(f, "task {}: {}", self.index, self.what),
+            Some(key) => write!(
+                f,
+                "task {} ({key}) in line {}: {}",
+                self.index, self.line, self.what
+            ),
+            None => write!(
+                f,
+                "task {} in line {}: {}",
+                self.index, self.line, self.what
+            ),
         }
     }
 }
@@ -80,23 +95,40 @@ impl fmt::Display for TaskProblem {
 ///
 /// Paths inside the file (`"file": "verify.py"`, [`TASK_DIR`]) are relative to its folder.
 pub fn load(path: &Path) -> Result<Vec<Task>, TaskFileError> {
-    let text = std::fs::read_to_string(path).map_err(|source| TaskFileError::Read {
+    let text = read_capped(path, MAX_FILE_BYTES).map_err(|source| TaskFileError::Read {
         path: path.to_owned(),
         source,
     })?;
     parse(&text, path)
 }
 
+/// Reads at most one byte more than is allowed, so that a wrong path never fills the memory.
+fn read_capped(path: &Path, most: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    file.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let mebibytes = most / (1024 * 1024);
+        return Err(std::io::Error::other(format!(
+            "it is larger than {mebibytes} MiB"
+        )));
+    }
+    Ok(text)
+}
+
 /// As [`load`], from text that stands (or would stand) at `path`.
 pub fn parse(text: &str, path: &Path) -> Result<Vec<Task>, TaskFileError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let content: Value = serde_json::from_str(text).map_err(|source| TaskFileError::Syntax {
-        path: path.to_owned(),
-        source,
-    })?;
-    let entries = entries(content).map_err(|found| TaskFileError::Shape {
-        path: path.to_owned(),
-        found,
+    let path_of = || path.to_owned();
+    let entries = entries(text).map_err(|error| match error {
+        EntriesError::Syntax(source) => TaskFileError::Syntax {
+            path: path_of(),
+            source,
+        },
+        EntriesError::Shape(found) => TaskFileError::Shape {
+            path: path_of(),
+            found,
+        },
     })?;
     let folder = folder_of(path).map_err(|source| TaskFileError::Read {
         path: path.to_owned(),
@@ -105,24 +137,32 @@ pub fn parse(text: &str, path: &Path) -> Result<Vec<Task>, TaskFileError> {
 
     let mut tasks = Vec::with_capacity(entries.len());
     let mut problems = Vec::new();
-    let mut seen: HashMap<TaskKey, usize> = HashMap::new();
+    let mut seen: HashMap<TaskKey, (usize, usize)> = HashMap::new();
     for (index, entry) in entries.iter().enumerate() {
+        let line = entry.line;
+        let value = serde_json::from_str(entry.text);
         let mut reader = EntryReader {
             fields: None,
             folder: &folder,
             problems: Vec::new(),
         };
-        let task = reader.task(entry);
+        let task = match &value {
+            Ok(value) => reader.task(value),
+            Err(error) => {
+                reader.problems.push(format!("is not valid JSON: {error}"));
+                Task::default()
+            }
+        };
         let key = Some(task.key.to_string()).filter(|key| !key.is_empty());
         if key.is_some()
-            && let Some(first) = seen.insert(task.key.clone(), index)
+            && let Some((first, line)) = seen.insert(task.key.clone(), (index, line))
         {
-            reader
-                .problems
-                .push(format!("has the same key as task {first}"));
+            let problem = format!("has the same key as task {first} in line {line}");
+            reader.problems.push(problem);
         }
         problems.extend(reader.problems.into_iter().map(|what| TaskProblem {
             index,
+            line,
             key: key.clone(),
             what,
         }));
@@ -135,18 +175,6 @@ pub fn parse(text: &str, path: &Path) -> Result<Vec<Task>, TaskFileError> {
             path: path.to_owned(),
             problems,
         })
-    }
-}
-
-fn entries(content: Value) -> Result<Vec<Value>, &'static str> {
-    match content {
-        Value::Array(entries) => Ok(entries),
-        Value::Object(mut fields) => match fields.remove("tasks") {
-            Some(Value::Array(entries)) => Ok(entries),
-            Some(_) => Err("an object whose `tasks` is no array"),
-            None => Err("an object without `tasks`"),
-        },
-        other => Err(name_of(&other)),
     }
 }
 
@@ -419,8 +447,8 @@ mod tests {
         parse(&content.to_string(), Path::new("/data/tasks/desk.json"))
     }
 
-    fn problems(content: &Value) -> Vec<String> {
-        match read(content) {
+    fn problems_of(text: &str) -> Vec<String> {
+        match parse(text, Path::new("/data/tasks/desk.json")) {
             Err(TaskFileError::Tasks { problems, .. }) => {
                 problems.iter().map(ToString::to_string).collect()
             }
@@ -506,8 +534,9 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_names_its_task() {
-        let found = problems(&json!([
+    fn p6_every_problem_names_its_task_and_twins_both_lines() {
+        let found = problems_of(
+            r#"[
             {"prompt": "p", "env_id": "e"},
             {"key": "a", "env_id": 3, "version": 2},
             7,
@@ -515,24 +544,31 @@ mod tests {
             {"key": "b", "prompt": "p", "env_id": "e", "verifier": {"kind": "magic"}},
             {"key": "c", "prompt": "p", "env_id": "e", "verifier": {"kind": "python"}},
             {"key": "d", "prompt": "p", "env_id": "e", "verifier": "def v(): ..."},
-            {"key": "f", "prompt": "p", "env_id": "e", "verifier_func": "def v(): ...", "verifier": {"kind": "state"}},
-        ]));
+            {"key": "f", "prompt": "p", "env_id": "e", "verifier_func": "def v(): ...", "verifier": {"kind": "state"}}
+        ]"#,
+        );
         assert_eq!(
             found,
             [
-                "task 0: `key` is missing (also read from `id`, `task_key`)",
-                "task 1 (a): `prompt` is missing",
-                "task 1 (a): `env_id` must be text, but it is a number",
-                "task 1 (a): `version` must be text, but it is a number",
-                "task 2: must be an object, but it is a number",
-                "task 3 (a): `metadata` must be an object, but it is an array",
-                "task 3 (a): has the same key as task 1",
-                "task 4 (b): `verifier.kind` is \"magic\", but must be one of state, command, python",
-                "task 5 (c): a python `verifier` needs the name of its `file`",
-                "task 6 (d): `verifier` must be an object, but it is text",
-                "task 7 (f): has both verifier source and a `verifier` of a kind; keep one",
+                "task 0 in line 2: `key` is missing (also read from `id`, `task_key`)",
+                "task 1 (a) in line 3: `prompt` is missing",
+                "task 1 (a) in line 3: `env_id` must be text, but it is a number",
+                "task 1 (a) in line 3: `version` must be text, but it is a number",
+                "task 2 in line 4: must be an object, but it is a number",
+                "task 3 (a) in line 5: `metadata` must be an object, but it is an array",
+                "task 3 (a) in line 5: has the same key as task 1 in line 3",
+                "task 4 (b) in line 6: `verifier.kind` is \"magic\", but must be one of state, command, python",
+                "task 5 (c) in line 7: a python `verifier` needs the name of its `file`",
+                "task 6 (d) in line 8: `verifier` must be an object, but it is text",
+                "task 7 (f) in line 9: has both verifier source and a `verifier` of a kind; keep one",
             ]
         );
+    }
+
+    #[test]
+    fn p2_a_file_without_an_end_is_refused_at_its_limit() {
+        let error = read_capped(Path::new("/dev/zero"), 1024 * 1024).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 1 MiB");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) fn begin() -> Vec<Event> {
         started_at: jiff::Timestamp::UNIX_EPOCH,
         spec_path: String::new(),
         spec_sha256: String::new(),
+        spec_yaml: String::new(),
         endpoint: "local".into(),
         agent: "a".into(),
         pass_threshold: 1.0,

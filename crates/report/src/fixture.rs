@@ -28,6 +28,8 @@ pub(crate) struct RunBuilder {
     events: Vec<Event>,
     end: Option<RunEnd>,
     counter: u64,
+    /// What the wall clock says at each line of the journal.
+    clock: fn(i64) -> Timestamp,
 }
 
 impl RunBuilder {
@@ -40,6 +42,7 @@ impl RunBuilder {
                 started_at: start(),
                 spec_path: "configs/demo.yaml".to_owned(),
                 spec_sha256: "00".repeat(32),
+                spec_yaml: String::new(),
                 endpoint: "local".to_owned(),
                 agent: "scripted".to_owned(),
                 pass_threshold: 1.0,
@@ -56,6 +59,7 @@ impl RunBuilder {
             events: Vec::new(),
             end: None,
             counter: 0,
+            clock: steady,
         }
     }
 
@@ -160,11 +164,12 @@ impl RunBuilder {
         .chain(plan)
         .chain(self.events)
         .chain(end);
+        let clock = self.clock;
         let entries: Vec<Entry> = (1..)
             .zip(events)
             .map(|(seq, event)| Entry {
                 seq,
-                at: start() + SignedDuration::from_millis(i64::try_from(seq).unwrap() * 40),
+                at: clock(i64::try_from(seq).unwrap()),
                 event,
             })
             .collect();
@@ -299,6 +304,15 @@ fn start() -> Timestamp {
     "2026-11-02T03:04:05Z".parse().unwrap()
 }
 
+fn steady(line: i64) -> Timestamp {
+    start() + SignedDuration::from_millis(line * 40)
+}
+
+/// A day forward and two back, again and again.
+fn jumping(line: i64) -> Timestamp {
+    steady(line) + SignedDuration::from_hours(24 * (line % 3 - 1))
+}
+
 /// A small run in which every text is hostile to some reader.
 pub(crate) fn nasty() -> RunRecord {
     let mut run = RunBuilder::new();
@@ -350,7 +364,22 @@ pub(crate) fn nasty() -> RunRecord {
 
 /// A run as they are: tasks of differing difficulty, some agents that fail, some gaps.
 pub(crate) fn sample(tasks: usize, trials: u32, variants: &[&str]) -> RunRecord {
+    sample_by(steady, tasks, trials, variants)
+}
+
+/// The same run on a machine whose clock jumps.
+pub(crate) fn sample_with_a_jumping_clock(tasks: usize) -> RunRecord {
+    sample_by(jumping, tasks, 1, &["default"])
+}
+
+fn sample_by(
+    clock: fn(i64) -> Timestamp,
+    tasks: usize,
+    trials: u32,
+    variants: &[&str],
+) -> RunRecord {
     let mut run = RunBuilder::new();
+    run.clock = clock;
     run.info.name = "nightly-helpdesk".to_owned();
     run.info.run_id = RunId::new("nightly-helpdesk-20261102-030405-beef");
     run.info.agent = "scripted-agent".to_owned();

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 /// A share as a percentage with one digit: `62.4 %`.
 pub fn percent(share: f64) -> String {
     format!("{} %", points(share))
@@ -103,6 +105,53 @@ pub fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
+/// A name on one line, as different from other names as it is: what would act, reorder or stay invisible is shown as `\u{…}`.
+pub fn name(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unprintable(c) || is_invisible(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Characters without a width of their own that no emoji needs: soft hyphen, zero-width space, word joiner.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{115f}' | '\u{1160}' | '\u{3164}'
+    )
+}
+
+/// How many columns of a terminal a text takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// A text in exactly `columns` columns: padded, or cut with `…`.
+pub fn fit(text: &str, columns: usize) -> String {
+    let missing = columns.saturating_sub(width(text));
+    if width(text) <= columns {
+        return format!("{text}{}", " ".repeat(missing));
+    }
+    let mut cut = String::new();
+    let mut taken = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        // The last column is for the mark.
+        if taken + wide >= columns {
+            break;
+        }
+        taken += wide;
+        cut.push(c);
+    }
+    let padding = columns.saturating_sub(taken + 1);
+    format!("{cut}…{}", " ".repeat(padding))
+}
+
 /// Control characters, and the marks that turn the direction of what stands around them (CVE-2021-42574).
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -198,6 +247,28 @@ mod tests {
         ] {
             assert_eq!(shell_word(text), want);
         }
+    }
+
+    #[test]
+    fn p8_a_name_shows_what_a_terminal_would_hide_or_reorder() {
+        assert_eq!(name("\u{202e}gnp.exe"), r"\u{202e}gnp.exe");
+        assert_eq!(name("a\u{200b}b\u{ad}\n"), r"a\u{200b}b\u{ad}\u{a}");
+        for shown_as_it_is in ["crm-1", "é", "e\u{301}", "名前", "👩\u{200d}🔬"] {
+            assert_eq!(name(shown_as_it_is), shown_as_it_is);
+        }
+    }
+
+    #[test]
+    fn p8_columns_are_filled_and_cut_by_width() {
+        assert_eq!(fit("ab", 4), "ab  ");
+        assert_eq!(fit("abcd", 4), "abcd");
+        assert_eq!(fit("abcde", 4), "abc…");
+        assert_eq!(fit("名前名前", 8), "名前名前");
+        assert_eq!(fit("名前名前", 6), "名前… ");
+        assert_eq!(fit("🦀🦀🦀", 4), "🦀… ");
+        assert_eq!(fit("e\u{301}e\u{301}", 3), "e\u{301}e\u{301} ");
+        let wide = "\u{fdfd}".repeat(200);
+        assert!(width(&fit(&wide, 48)) <= 48);
     }
 
     #[test]

@@ -167,6 +167,9 @@ pub struct RunInfo {
     pub spec_path: String,
     /// SHA-256 of the resolved spec, hex.
     pub spec_sha256: String,
+    /// The resolved spec itself, without secrets; empty in journals that are older than this field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub spec_yaml: String,
     /// `local`, or the URL of the service.
     pub endpoint: String,
     /// The agent's label.

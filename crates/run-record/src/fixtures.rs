@@ -23,6 +23,7 @@ pub(crate) fn started(gate: GateSpec) -> Event {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             spec_path: "spec.yaml".into(),
             spec_sha256: "00".into(),
+            spec_yaml: "version: 1\n".into(),
             endpoint: "local".into(),
             agent: "a".into(),
             pass_threshold: 1.0,

@@ -5,10 +5,15 @@ mod links;
 mod sources;
 mod tracked;
 
+use std::fmt;
+
 use anyhow::{Result, bail};
 
+use crate::reliability;
 use crate::say::{say, step};
 use crate::workspace::Workspace;
+
+pub(crate) use tracked::{TextFile, files as tracked_files};
 
 /// One broken rule.
 pub(crate) struct Violation {
@@ -18,11 +23,17 @@ pub(crate) struct Violation {
 }
 
 impl Violation {
-    fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             place: place.into(),
             problem: problem.into(),
         }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
     }
 }
 
@@ -38,8 +49,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let mut violations = crates::check(workspace)?;
     violations.extend(sources::check(&files));
     violations.extend(links::check(&workspace.root, &files));
+    violations.extend(reliability::check(&files));
     for violation in &violations {
-        say(format!("{}: {}", violation.place, violation.problem));
+        say(violation);
     }
     if !violations.is_empty() {
         bail!(

@@ -12,15 +12,15 @@ use crate::command::run_quietly;
 const NOT_OURS: [&str; 5] = [".git", "target", "runs", "node_modules", "__pycache__"];
 
 /// One file.
-pub(super) struct TextFile {
+pub(crate) struct TextFile {
     /// Relative to the root, with `/`.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl TextFile {
     /// Whether the name ends in this extension.
-    pub(super) fn is(&self, extension: &str) -> bool {
+    pub(crate) fn is(&self, extension: &str) -> bool {
         Path::new(&self.path)
             .extension()
             .is_some_and(|found| found == extension)
@@ -28,7 +28,7 @@ impl TextFile {
 }
 
 /// All files that are tracked or would be, except those that are not text.
-pub(super) fn files(root: &Path) -> Result<Vec<TextFile>> {
+pub(crate) fn files(root: &Path) -> Result<Vec<TextFile>> {
     let mut git = Command::new("git");
     git.current_dir(root).args([
         "ls-files",

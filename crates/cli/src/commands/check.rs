@@ -27,9 +27,10 @@ pub(crate) fn describe(prepared: &Prepared) -> String {
         service,
         account,
         warnings,
+        room,
         ..
     } = prepared;
-    let at_once = (spec.concurrency.environments as usize).min(plan.trials.len());
+    let at_once = (room.environments as usize).min(plan.trials.len());
     let ttl = spec.environment.ttl(&spec.agent);
     let rounds = plan.trials.len().div_ceil(at_once.max(1));
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -82,7 +83,7 @@ pub(crate) fn describe(prepared: &Prepared) -> String {
             lines.push(row("variant", &variant.name));
         }
     }
-    for warning in warnings {
+    for warning in warnings.iter().chain(&room.warning()) {
         lines.push(format!("{}: {warning}", styled(style::WARN, "warning")));
     }
     lines.join("\n")

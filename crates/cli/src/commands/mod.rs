@@ -16,6 +16,7 @@ mod resume;
 mod run;
 mod show;
 mod sitting;
+mod spec_change;
 mod sweep;
 mod unfinished;
 

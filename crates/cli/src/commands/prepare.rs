@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use fleet_api::Task;
 use fleet_api::types::Account;
-use harness::plan::{Plan, load_tasks, select};
+use harness::plan::{Plan, load_tasks, select, twins};
 use harness::spec::{Color, Endpoint, LoadOptions, RunSpec, SpecError, agent_programs};
+use report::text;
 
 use crate::args::SpecArgs;
+use crate::descriptors::{self, Room};
 use crate::failure::{Failure, chain};
 use crate::printer::Printer;
 use crate::service::Service;
@@ -23,6 +25,8 @@ pub(crate) struct Prepared {
     pub(crate) account: Account,
     /// What will probably not go as meant, one line each.
     pub(crate) warnings: Vec<String>,
+    /// How much of what is meant to run at once can.
+    pub(crate) room: Room,
     /// The running harness.
     pub(crate) program: PathBuf,
 }
@@ -38,6 +42,7 @@ pub(crate) async fn prepare(args: &SpecArgs, printer: Printer) -> Result<Prepare
     let lookup = |name: &str| std::env::var(name).ok();
     agent_programs(&spec, &program, &lookup).map_err(|error| spec_failure(&error, printer))?;
     check_reports_dir(&spec.report.dir)?;
+    let room = descriptors::raise(spec.concurrency.environments)?;
     let service = Service::of(&spec).await?;
     match look_at_service(&spec, args, &service).await {
         Ok((plan, account, warnings)) => Ok(Prepared {
@@ -46,6 +51,7 @@ pub(crate) async fn prepare(args: &SpecArgs, printer: Printer) -> Result<Prepare
             service,
             account,
             warnings,
+            room,
             program,
         }),
         Err(failure) => {
@@ -132,9 +138,12 @@ async fn look_at_service(
         .map_err(|error| Failure::usage(chain(&error)).hint(tasks_hint(spec)))?;
     let tasks = chosen(spec, args, loaded)?;
     check_verifiers(&tasks)?;
+    check_prompts(spec, &tasks)?;
     check_environments(&tasks, service).await?;
+    let twins = twins_warning(&tasks);
     let plan = Plan::new(tasks, spec.matrix.variants(), spec.trials);
-    let warnings = quota_warning(spec, &plan, &account).into_iter().collect();
+    let quota = quota_warning(spec, &plan, &account);
+    let warnings = twins.into_iter().chain(quota).collect();
     Ok((plan, account, warnings))
 }
 
@@ -217,6 +226,37 @@ fn check_verifiers(tasks: &[Task]) -> Result<(), Failure> {
         without.join(", ")
     ))
     .hint("leave them out with tasks.exclude"))
+}
+
+/// The longest word of a command line that Linux takes, its end included.
+const MAX_WORD: usize = 128 * 1024;
+
+/// A prompt as a word of the command line has a limit that a file has not.
+fn check_prompts(spec: &RunSpec, tasks: &[Task]) -> Result<(), Failure> {
+    let mut words = spec.agent.command.iter();
+    let as_word = words.any(|word| word.placeholders().any(|name| name == "prompt"));
+    let mut long = tasks.iter().filter(|task| task.prompt.len() >= MAX_WORD);
+    match long.next() {
+        Some(task) if as_word => Err(Failure::usage(format!(
+            "error: the prompt of the task `{}` has {} KiB, more than a word of a command line may have",
+            text::name(task.key.as_str()),
+            task.prompt.len() / 1024
+        ))
+        .hint("give the agent `{prompt_file}` in place of `{prompt}`, or `stdin: prompt`")),
+        _ => Ok(()),
+    }
+}
+
+/// Different tasks with names that a person cannot tell apart.
+fn twins_warning(tasks: &[Task]) -> Option<String> {
+    let twins = twins(tasks);
+    let (first, second) = twins.first()?;
+    Some(format!(
+        "{} of tasks with names that look alike, for example `{}` and `{}`",
+        text::plural(twins.len(), "pair"),
+        first.as_str().escape_default(),
+        second.as_str().escape_default()
+    ))
 }
 
 async fn check_environments(tasks: &[Task], service: &Service) -> Result<(), Failure> {

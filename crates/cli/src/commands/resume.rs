@@ -18,6 +18,7 @@ use run_record::{
 
 use super::prepare::{service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
+use super::spec_change;
 use crate::args::ResumeArgs;
 use crate::failure::{Failure, Outcome, chain};
 use crate::printer::Printer;
@@ -174,14 +175,22 @@ pub(crate) fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec,
     };
     let spec = RunSpec::load(&path, &options).map_err(|error| spec_failure(&error, printer))?;
     if spec.digest() != found.record.info.spec_sha256 {
-        return Err(Failure::usage(format!(
-            "error: `{}` is not the spec that the run was begun with",
-            path.display()
-        ))
-        .hint("restore it, or begin a new run with the new spec"));
+        return Err(spec_change::refuse(
+            &path,
+            &found.record.info.spec_yaml,
+            &spec.to_resolved_yaml(),
+        ));
     }
     // `{spec_dir}` is where the user's files are, not where the copy lies.
-    Ok(spec.standing_for(Path::new(&found.record.info.spec_path)))
+    let spec = spec.standing_for(Path::new(&found.record.info.spec_path));
+    if !spec.spec_dir.is_dir() {
+        return Err(Failure::usage(format!(
+            "error: the folder `{}`, from which the run was begun, is not there any more",
+            spec.spec_dir.display()
+        ))
+        .hint("bring it back: agents find their files by `{spec_dir}`"));
+    }
+    Ok(spec)
 }
 
 /// The plan as the journal has it, with the tasks as they are now.

@@ -80,6 +80,7 @@ pub(crate) fn run_info(
         started_at,
         spec_path: spec.path.display().to_string(),
         spec_sha256: spec.digest(),
+        spec_yaml: spec.to_resolved_yaml(),
         endpoint: endpoint.to_owned(),
         agent: spec.agent.name.clone(),
         pass_threshold: spec.pass_threshold,

@@ -65,7 +65,7 @@ fn describe(trial: &TrialRecord) -> String {
         .map(|failure| report::text::one_line(&failure.to_string()));
     format!(
         "{score:>5}  {}  {}  {}",
-        trial.id,
+        report::text::name(&trial.id.to_string()),
         styled(style::DIM, time),
         why.unwrap_or_default()
     )
@@ -83,8 +83,9 @@ fn show_task(found: &FoundRun, task: &str, args: &ShowArgs, printer: Printer) ->
     let trials: Vec<&TrialRecord> = found.record.trials.iter().filter(wanted).collect();
     if trials.is_empty() {
         return Err(Failure::usage(format!(
-            "error: the run {} has no such trial of `{task}`",
-            found.record.info.run_id
+            "error: the run {} has no such trial of `{}`",
+            found.record.info.run_id,
+            report::text::name(task)
         ))
         .hint(format!("`harness show {}` names its trials", args.run)));
     }
@@ -119,7 +120,7 @@ fn show_trial(found: &FoundRun, trial: &TrialRecord, printer: Printer) {
     printer.data(format_args!(
         "{} {}",
         trial_word(&found.record, trial),
-        styled(style::BOLD, &trial.id)
+        styled(style::BOLD, report::text::name(&trial.id.to_string()))
     ));
     for (name, value) in facts(&found.record, trial) {
         printer.data(format_args!(
@@ -223,8 +224,15 @@ fn section(name: &str, text: &str, printer: Printer) {
             "\n{}",
             styled(style::BOLD, format_args!("── {name}"))
         ));
-        printer.data(text);
+        printer.data(quoted(text));
     }
+}
+
+/// Every line behind a bar: whose words these are is seen at once, and a CI system that reads our output takes none of them
+/// for a command of its own (`::error`, `##[group]`, `+++`).
+fn quoted(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("│ {line}")).collect();
+    lines.join("\n")
 }
 
 /// The end of a file as text that cannot move the cursor.

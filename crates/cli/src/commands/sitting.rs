@@ -12,14 +12,11 @@ use run_record::{ExitCode, RunId, RunLayout};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::report::write_reports;
+use crate::descriptors;
 use crate::display::{Watcher, conclusion};
 use crate::failure::{Failure, Outcome, chain};
-use crate::printer::Printer;
+use crate::printer::{Printer, style, styled};
 use crate::service::Service;
-
-/// File descriptors for each pipe and socket of the trials that are planned at once, and room beside them.
-const DESCRIPTORS_PER_TRIAL: u64 = 16;
-const DESCRIPTORS_BESIDE: u64 = 256;
 
 /// Everything that a sitting needs.
 pub(crate) struct Sitting {
@@ -44,7 +41,7 @@ pub(crate) async fn sit(sitting: Sitting, printer: Printer) -> Outcome {
         layout,
         beginning,
     } = sitting;
-    raise_descriptor_limit(spec.concurrency.environments);
+    let spec = within_descriptors(spec, printer)?;
     let signals = signals()?;
     let mut watcher = Watcher::new(printer, layout.clone(), &spec.report.formats);
     let request = RunRequest {
@@ -117,17 +114,18 @@ fn hangup_is_ignored() -> bool {
         .is_some_and(|mask| mask & SIGHUP_BIT != 0)
 }
 
-/// Many trials need many descriptors; the usual soft limit of 1024 is there for the sake of `select`, not for us.
-fn raise_descriptor_limit(environments: u32) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return;
+/// The spec with no more at once than there are descriptors for. What was recorded of it stays as it was written: the
+/// next sitting may have more room.
+fn within_descriptors(spec: Arc<RunSpec>, printer: Printer) -> Result<Arc<RunSpec>, Failure> {
+    let room = descriptors::raise(spec.concurrency.environments)?;
+    let Some(warning) = room.warning() else {
+        return Ok(spec);
     };
-    let wanted = u64::from(environments) * DESCRIPTORS_PER_TRIAL + DESCRIPTORS_BESIDE;
-    if soft < wanted && soft < hard {
-        let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
-        if let Err(error) = raised {
-            tracing::warn!(%error, "the limit of open files could not be raised");
-        }
-    }
+    printer.say(format_args!(
+        "{}: {warning}",
+        styled(style::WARN, "warning")
+    ));
+    let mut spec = Arc::unwrap_or_clone(spec);
+    spec.concurrency.environments = room.environments;
+    Ok(Arc::new(spec))
 }

@@ -12,6 +12,9 @@ use crate::printer::{style, styled};
 /// Trials named at once; more would push the lines above off the screen.
 const ROWS: usize = 8;
 
+/// Columns of a trial's name.
+const NAME: usize = 48;
+
 /// Redraws a second: quick enough for clocks that show seconds, cheap enough for ssh.
 const REDRAWS: u8 = 8;
 
@@ -83,9 +86,9 @@ impl LiveArea {
                     }
                     phase => phase.as_str().to_owned(),
                 };
-                let name = text::shorten(&id.to_string(), 48);
+                let name = text::fit(&text::name(&id.to_string()), NAME);
                 let time = clock(trial.phase_since.elapsed());
-                format!("  {time:>7}  {name:<48}  {phase}")
+                format!("  {time:>7}  {name}  {phase}")
             })
             .collect();
         if hidden > 0 {

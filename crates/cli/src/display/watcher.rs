@@ -64,8 +64,9 @@ impl Watcher {
                 attempt,
                 failure,
             } => self.say(&format!(
-                "{} {trial}: attempt {attempt}: {}",
+                "{} {}: attempt {attempt}: {}",
                 styled(style::WARN, "   RETRY"),
+                text::name(&trial.to_string()),
                 text::one_line(&failure.to_string())
             )),
             RunEvent::TrialFinished { trial } => self.finished(view, trial),
@@ -114,7 +115,7 @@ impl Watcher {
             trial_word(view.record, trial),
             self.done,
             total,
-            trial.id,
+            text::name(&trial.id.to_string()),
         );
         if let Some(why) = why(trial) {
             let why = text::shorten(&text::one_line(&why), 100);

@@ -405,6 +405,69 @@ fn placeholders_stand_for_their_values_without_a_shell() {
 }
 
 #[test]
+fn a14_what_an_agent_prints_acts_nowhere() {
+    let bench = Bench::new();
+    // CI commands, the end of an XML section, a new clipboard (OSC 52), a link (OSC 8), a cleared screen.
+    let hostile = "::set-env name=A::b\\n::error::x\\n##[group]y\\n+++ z\\n]]>\\n\\033]52;c;cHduZWQ=\\a\\033]8;;http://x\\a\\033[2J\\r\\n";
+    let script = format!("printf '{hostile}'; printf '{hostile}' >&2; exit 3");
+    let fails = json!({"tasks": {"file": "tasks.json"}, "report": {"formats": ["csv", "json", "junit", "html", "md"]}});
+    let never = json!({"verifier": {"answer": [{"equals": "never"}]}});
+    bench.tasks_file(&[task_with("t", never)]);
+    let spec = bench.script_spec(&script, fails);
+    let ran = bench.call([Path::new("run"), &spec]);
+    ran.expect(0);
+    let shown = bench.call(["show", "latest", "t"]);
+    shown.expect(0);
+    assert!(shown.stdout.contains("::set-env"), "{}", shown.stdout);
+    let acts = |line: &str| {
+        let line = line.trim_start();
+        line.contains(['\u{1b}', '\u{7}', '\r'])
+            || ["::", "##[", "+++"]
+                .iter()
+                .any(|command| line.starts_with(command))
+    };
+    let texts = [&ran.stderr, &ran.stdout, &shown.stderr, &shown.stdout];
+    for line in texts.iter().flat_map(|text| text.lines()) {
+        assert!(!acts(line), "{line:?}");
+    }
+    let run = bench.run();
+    for report in ["junit.xml", "report.html", "summary.md"] {
+        let text = run.text(report);
+        assert!(!text.lines().any(acts), "{report}");
+        assert!(!text.contains('\u{1b}'), "{report}");
+    }
+    // The evidence itself is as it was printed.
+    let log = fs::read(run.evidence("stdout.log")).unwrap();
+    assert!(log.starts_with(b"::set-env name=A::b\n"));
+}
+
+#[test]
+fn p11_a_prompt_of_megabytes_with_quotes_arrives_whole() {
+    let bench = Bench::new();
+    let line = "it's \"quoted\" $(touch pwned) `id` \\ %s 名前\r\n";
+    let prompt = line.repeat(5 * 1024 * 1024 / line.len());
+    bench.tasks_file(&[task_with("t", json!({"prompt": prompt}))]);
+    let spec = bench.script_spec(
+        "cat > stdin; cp \"$1\" file; printf %s \"$FLEET_TASK_PROMPT\" > variable",
+        json!({"agent": {
+            "command": ["sh", "{spec_dir}/agent.sh", "{prompt_file}"],
+            "working_dir": "trial",
+            "stdin": "prompt",
+        }}),
+    );
+    bench.call([Path::new("run"), &spec]).expect(0);
+    let read = |name: &str| fs::read(bench.run().evidence(name)).unwrap();
+    assert!(read("stdin") == prompt.as_bytes(), "standard input");
+    assert!(read("file") == prompt.as_bytes(), "the file");
+    let task: Value = serde_json::from_slice(&read("task.json")).unwrap();
+    assert!(task["prompt"] == prompt, "the task");
+    // The variable has as much of it as Linux takes.
+    let variable = read("variable");
+    assert!(variable.len() > 100 * 1024 && prompt.as_bytes().starts_with(&variable));
+    assert!(!bench.run().evidence("pwned").exists());
+}
+
+#[test]
 fn an_agent_that_ignores_term_is_killed_and_its_work_verified() {
     let bench = Bench::new();
     let script = "trap '' TERM INT HUP; i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";

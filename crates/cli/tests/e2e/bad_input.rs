@@ -26,7 +26,7 @@ fn refused_command(bench: &Bench, command: Command, says: &[&str]) -> Finished {
 }
 
 #[test]
-fn an_unknown_key_is_shown_with_its_place_and_the_key_that_was_meant() {
+fn p3_an_unknown_key_is_shown_with_its_place_and_the_key_that_was_meant() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let spec = bench.write(
@@ -64,7 +64,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn a_file_that_is_no_spec_is_refused() {
+fn p4_p15_a_file_that_is_no_spec_is_refused() {
     let bench = Bench::new();
     let cases: [(&str, &[u8]); 5] = [
         ("yaml", b"version: 1\nagent: [unclosed\n"),
@@ -103,7 +103,7 @@ fn a_missing_agent_program_is_found_before_anything_starts() {
 }
 
 #[test]
-fn placeholders_and_variables_that_do_not_exist_are_refused() {
+fn p10_placeholders_and_variables_that_do_not_exist_are_refused() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let spec =
@@ -114,7 +114,7 @@ fn placeholders_and_variables_that_do_not_exist_are_refused() {
 }
 
 #[test]
-fn tasks_that_cannot_be_run_are_refused() {
+fn p6_p13_tasks_that_cannot_be_run_are_refused() {
     let bench = Bench::new();
     let spec = bench.spec(json!({}));
     let with = |tasks: &[Value], says: &[&str]| {
@@ -133,7 +133,9 @@ fn tasks_that_cannot_be_run_are_refused() {
         &[task_with("a", json!({"version": "v9"}))],
         &["v9", "v1.0.0"],
     );
-    with(&[task("a"), task("a")], &["a"]);
+    // A task is sixteen lines of this file.
+    let twins = ["task 1 (a) in line 18", "the same key as task 0 in line 2"];
+    with(&[task("a"), task("a")], &twins);
     with(&[task_with("a", json!({"prompt": 3}))], &["prompt"]);
     with(&[], &["no tasks"]);
     bench.write("tasks.json", "[{\"key\": ");
@@ -159,7 +161,7 @@ fn an_unreadable_tasks_file_is_refused() {
 }
 
 #[test]
-fn filters_that_leave_nothing_are_refused() {
+fn p13_filters_that_leave_nothing_are_refused() {
     let bench = Bench::new();
     bench.tasks(&["crm-1", "crm-2"]);
     let spec = bench.spec(json!({"tasks": {"include": ["mail-*"]}}));
@@ -180,7 +182,7 @@ fn filters_that_leave_nothing_are_refused() {
 }
 
 #[test]
-fn a_folder_for_runs_that_cannot_be_written_is_refused() {
+fn k10_a_folder_for_runs_that_cannot_be_written_is_refused() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let occupied = bench.write("occupied", "a file");
@@ -286,6 +288,54 @@ fn a_service_that_cannot_be_used_is_refused() {
     let runs = bench.start(command).end();
     assert_eq!(runs.expect(0).json(), json!([]));
     local.stop().expect(0);
+}
+
+#[test]
+fn p11_a_prompt_that_is_too_long_for_a_command_line_is_found_before_anything_starts() {
+    let bench = Bench::new();
+    let long = "x".repeat(128 * 1024);
+    bench.tasks_file(&[task("short"), task_with("long", json!({"prompt": long}))]);
+    let spec = bench.spec(json!({"agent": {"command": ["echo", "do: {prompt}"]}}));
+    refused(&bench, &spec, &["`long`", "128 KiB", "{prompt_file}"]);
+    let spec = bench.spec(json!({"agent": {"command": ["echo", "{prompt_file}"]}}));
+    bench.call([Path::new("check"), &spec]).expect(0);
+}
+
+#[test]
+fn p12_nothing_is_fetched() {
+    let bench = Bench::new();
+    bench.tasks(&["t"]);
+    let url = "https://127.0.0.1:1/x";
+    for changes in [
+        json!({"tasks": {"file": url}}),
+        json!({"fleet": {"local": {"environments": [url]}}}),
+        json!({"report": {"dir": url}}),
+    ] {
+        let spec = bench.spec(changes);
+        refused(&bench, &spec, &["must be a path, not a URL"]);
+    }
+    let spec = bench.write("spec.yaml", "version: 1\ntasks: !include tasks.yaml\n");
+    refused(&bench, &spec, &["without the `!…`"]);
+}
+
+#[test]
+fn p8_names_that_look_alike_are_different_tasks_and_told() {
+    let bench = Bench::new();
+    let keys = ["café", "cafe\u{301}", "caf\u{200b}é", "plain"];
+    bench.tasks(&keys);
+    let spec = bench.spec(json!({}));
+    let ran = bench.call([Path::new("run"), &spec]);
+    ran.expect(0)
+        .says(&["2 pairs of tasks", r"`caf\u{e9}`", r"`cafe\u{301}`"]);
+    // What cannot be seen is shown in the lines of the trials too.
+    ran.says(&[r"caf\u{200b}é#1"]);
+    let run = bench.run();
+    let written: Vec<String> = run
+        .rows()
+        .iter()
+        .map(|row| row["task_key"].clone())
+        .collect();
+    assert_eq!(written, keys);
 }
 
 #[test]

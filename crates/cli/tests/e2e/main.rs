@@ -5,7 +5,9 @@
 
 mod agents;
 mod bad_input;
+mod durable;
 mod fleet_commands;
+mod machine;
 mod quickstart;
 mod quota;
 mod reports;

@@ -119,7 +119,7 @@ fn runs_are_listed_and_shown() {
 }
 
 #[test]
-fn hostile_keys_stay_inside_the_run_and_run_in_no_spreadsheet() {
+fn p5_hostile_keys_stay_inside_the_run_and_run_in_no_spreadsheet() {
     let bench = Bench::new();
     let long = "k".repeat(200);
     let keys = [

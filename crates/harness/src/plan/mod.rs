@@ -3,7 +3,9 @@
 mod load;
 mod select;
 mod trials;
+mod twins;
 
 pub use load::{LoadError, load_tasks};
 pub use select::select;
 pub use trials::{FinishedWork, Plan, TrialPlan};
+pub use twins::twins;

@@ -336,6 +336,7 @@ fn info(planned: usize) -> RunInfo {
         started_at: jiff::Timestamp::UNIX_EPOCH,
         spec_path: String::new(),
         spec_sha256: String::new(),
+        spec_yaml: String::new(),
         endpoint: "simulated".into(),
         agent: "agent".into(),
         pass_threshold: 1.0,

@@ -173,27 +173,22 @@ impl AgentSpec {
     }
 
     pub(super) fn resolved(&self) -> Value {
+        let written = |template: &Template| Value::from(template.origin());
         let working_dir = match &self.working_dir {
             WorkingDir::Trial => Value::from("trial"),
             // A template: braces of the folder's name must stay what they are.
             WorkingDir::Folder(path) => {
                 Value::from(Template::literal(&path.to_string_lossy()).origin())
             }
-            WorkingDir::Template(template) => Value::from(template.origin()),
+            WorkingDir::Template(template) => written(template),
         };
         let env = self
             .env
             .iter()
-            .map(|(name, value)| (name.as_str(), Value::from(value.origin())));
+            .map(|(name, value)| (name.as_str(), written(value)));
         let mut out = resolved::map([
             ("name", resolved::text(&self.name)),
-            (
-                "command",
-                self.command
-                    .iter()
-                    .map(|word| Value::from(word.origin()))
-                    .collect(),
-            ),
+            ("command", self.command.iter().map(written).collect()),
             ("working_dir", working_dir),
             ("stdin", Value::from(name_of(&STDIN_MODES, self.stdin))),
             ("env", resolved::map(env)),

@@ -28,7 +28,7 @@ fn read_with(bytes: &[u8], overrides: &[&str]) -> String {
 }
 
 #[test]
-fn an_unknown_key_is_shown_with_the_key_that_was_meant() {
+fn p3_an_unknown_key_is_shown_with_the_key_that_was_meant() {
     assert_snapshot!(read(
         "version: 1
 fleet: {endpoint: local, local: {environments: [.]}}
@@ -74,7 +74,7 @@ fn an_empty_file_is_no_spec() {
 }
 
 #[test]
-fn duplicate_keys_are_shown_with_both_places() {
+fn p4_duplicate_keys_are_shown_with_both_places() {
     assert_snapshot!(read(
         "version: 1
 fleet: {endpoint: local, local: {environments: [.]}}
@@ -158,7 +158,7 @@ matrix: {model: [small], prompt: [a]}
 }
 
 #[test]
-fn an_unset_variable_is_named_and_no_value_is_shown() {
+fn p10_an_unset_variable_is_named_and_no_value_is_shown() {
     assert_snapshot!(read(
         "version: 1
 name: ${SET}!
@@ -227,7 +227,7 @@ fn the_command_line_changes_and_adds_keys() {
 }
 
 #[test]
-fn text_that_is_not_yaml_is_refused_with_its_place() {
+fn p15_text_that_is_not_yaml_is_refused_with_its_place() {
     let mut all = String::new();
     for text in [
         "version: 1\nagent: {command: [a, b}\n",
@@ -246,7 +246,7 @@ fn text_that_is_not_yaml_is_refused_with_its_place() {
 }
 
 #[test]
-fn other_encodings_are_named() {
+fn p15_other_encodings_are_named() {
     let utf16: Vec<u8> = "version: 1\n"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
@@ -265,7 +265,7 @@ fn other_encodings_are_named() {
 }
 
 #[test]
-fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
+fn p15_a_byte_order_mark_and_windows_line_ends_change_nothing() {
     let windows = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
     let spec = load(windows.as_bytes(), &[], &[]).unwrap();
     assert_eq!(
@@ -281,7 +281,7 @@ fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
 }
 
 #[test]
-fn bombs_and_deep_nesting_are_refused_quickly() {
+fn p1_p2_bombs_and_deep_nesting_are_refused_quickly() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -304,6 +304,57 @@ fn bombs_and_deep_nesting_are_refused_quickly() {
     assert!(read_with(GOOD.as_bytes(), &[&long_key]).contains("too many parts"));
     // Generous, because the machine may be busy; without limits this would never end.
     assert!(started.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn p2_a_file_beyond_its_limit_is_refused() {
+    let mut folder = tempfile::NamedTempFile::new().unwrap();
+    // Sparse: as long as a disk image, and takes no space.
+    folder
+        .as_file_mut()
+        .set_len(64 * 1024 * 1024 * 1024)
+        .unwrap();
+    let options = LoadOptions {
+        overrides: &[],
+        lookup: &|_| None,
+        current_dir: Path::new("/"),
+    };
+    let error = RunSpec::load(folder.path(), &options).unwrap_err();
+    let rendered = error.render(Color::Never);
+    assert!(rendered.contains("larger than 32 MiB"), "{rendered}");
+}
+
+#[test]
+fn p9_words_that_look_like_something_else_stay_what_was_written() {
+    let written = "A: no, B: 1e3, C: 012, D: 1.10, E: on, F: 1_000, G: 0x1F, H: true";
+    let spec = load(
+        GOOD.replace("[a]", &format!("[a], env: {{{written}}}"))
+            .as_bytes(),
+        &[],
+        &[],
+    )
+    .unwrap();
+    let read: Vec<String> = spec
+        .agent
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.as_literal().unwrap()))
+        .collect();
+    assert_eq!(read.join(", "), written);
+    // Where a number would be another text, the message says how to keep it.
+    let named = format!("{GOOD}name: 1e3\n");
+    assert!(read_with(named.as_bytes(), &[]).contains("\"1e3\""));
+    let named = format!("{GOOD}name: 012\n");
+    assert_eq!(load(named.as_bytes(), &[], &[]).unwrap().name, "012");
+}
+
+#[test]
+fn p10_a_value_is_not_looked_into_again() {
+    let text = GOOD.replace("[a]", "[a], env: {X: 'x ${A}'}");
+    let variables = [("A", "${B} $$ {model}"), ("B", "never")];
+    let spec = load(text.as_bytes(), &[], &variables).unwrap();
+    let value = spec.agent.env[0].1.render(|_| None).unwrap();
+    assert_eq!(value, "x ${B} $$ {model}");
 }
 
 #[test]
@@ -543,7 +594,7 @@ proptest! {
     }
 
     #[test]
-    fn both_parsers_read_a_document_alike(document in document()) {
+    fn p4_p9_both_parsers_read_a_document_alike(document in document()) {
         let text = serde_yaml::to_string(&document).unwrap();
         let oracle: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
         prop_assert_eq!(tree_of(&text), oracle, "{}", text);

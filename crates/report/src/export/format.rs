@@ -115,6 +115,35 @@ mod tests {
     }
 
     #[test]
+    fn k14_a_clock_that_jumps_changes_nothing_but_the_times_that_are_shown() {
+        let rows = |record: &RunRecord| -> Vec<Vec<String>> {
+            let bytes = Format::Csv.render(record, &Summary::of(record));
+            let mut reader = ::csv::Reader::from_reader(bytes.as_slice());
+            let started = reader
+                .headers()
+                .unwrap()
+                .iter()
+                .position(|name| name == "started_at");
+            let mut rows: Vec<Vec<String>> = reader.deserialize().map(Result::unwrap).collect();
+            for row in &mut rows {
+                row.remove(started.unwrap());
+            }
+            rows
+        };
+        let steady = fixture::sample(12, 1, &["default"]);
+        let jumping = fixture::sample_with_a_jumping_clock(12);
+        assert!(
+            steady
+                .trials
+                .iter()
+                .zip(&jumping.trials)
+                .any(|(a, b)| a.started_at != b.started_at)
+        );
+        assert_eq!(rows(&steady), rows(&jumping));
+        assert_eq!(Summary::of(&steady).all, Summary::of(&jumping).all);
+    }
+
+    #[test]
     fn every_format_is_found_by_its_word() {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse(), Ok(format));
