@@ -1,13 +1,11 @@
 //! Answers that no service should give.
 
 use std::convert::Infallible;
-use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress};
 use futures::StreamExt as _;
 use futures::stream;
 use serde_json::{Value, json};
@@ -99,12 +97,18 @@ pub(crate) fn endless() -> Response<Body> {
 
 /// A gigabyte of spaces in about a megabyte.
 pub(crate) fn gzip_bomb() -> Response<Body> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let piece = vec![b' '; 1 << 20];
-    for _ in 0..1024 {
-        encoder.write_all(&piece).unwrap();
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    const MEBIBYTES: usize = 1024;
+    let mut deflate = Compress::new(Compression::best(), false);
+    let mut block = Vec::with_capacity(64 * 1024);
+    // A full flush refers to nothing before it, so the same block may follow itself. Whoever reads to the end finds no checksum there.
+    let made = deflate.compress_vec(&vec![b' '; 1 << 20], &mut block, FlushCompress::Full);
+    made.expect("spaces can be compressed");
+    let mut body = HEADER.to_vec();
+    for _ in 0..MEBIBYTES {
+        body.extend_from_slice(&block);
     }
-    let mut response = plain(StatusCode::OK, encoder.finish().unwrap());
+    let mut response = plain(StatusCode::OK, body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
@@ -150,4 +154,22 @@ pub(crate) fn with_status(record: &Value, status: &str) -> Response<Body> {
     let mut record = record.clone();
     record["status"] = json!(status);
     plain(StatusCode::OK, record.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gzip_bomb_grows_a_thousandfold() {
+        let body = gzip_bomb().into_body();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        assert!(bytes.len() < 8 << 20, "{}", bytes.len());
+        let mut decoder = flate2::read::GzDecoder::new(&bytes[..]);
+        let mut piece = vec![0; 64 << 20];
+        decoder.read_exact(&mut piece).unwrap();
+        assert!(piece.iter().all(|byte| *byte == b' '));
+    }
 }

@@ -5,6 +5,9 @@
 
 mod answers;
 mod closing;
+mod crash;
 mod creating;
+mod living;
+mod network;
 mod scene;
 mod verifying;

@@ -222,6 +222,10 @@ impl Running {
         self.until(words, says).await;
     }
 
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) async fn end(self) -> Ended {
         self.end_within(PATIENCE).await
     }
