@@ -6,6 +6,7 @@
 mod agents;
 mod bad_input;
 mod fleet_commands;
+mod outputs;
 mod quickstart;
 mod quota;
 mod reports;
