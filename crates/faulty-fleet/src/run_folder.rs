@@ -39,8 +39,8 @@ impl RunFolder {
     /// The rows of `results.csv`, in its order.
     pub fn rows(&self) -> Vec<Row> {
         let path = self.root.join("results.csv");
-        let mut reader =
-            csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let mut reader = csv::Reader::from_path(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         reader.deserialize().map(Result::unwrap).collect()
     }
 

@@ -222,7 +222,7 @@ pub struct Script {
 
 /// Which one a call is, from 1: of all, of its kind, and of its kind for its target.
 struct Numbers {
-    of_all: u32,
+    overall: u32,
     of_call: u32,
     of_target: u32,
 }
@@ -259,13 +259,13 @@ impl Script {
     /// The fault that is due for this call, if any. Each question counts as one call.
     pub fn due(&self, call: Call, target: &str) -> Option<Fault> {
         let Numbers {
-            of_all,
+            overall,
             of_call,
             of_target,
         } = self.count(call, target);
         let rule = self.rules.iter().find(|rule| {
             let number = match rule.call {
-                Call::Any => of_all,
+                Call::Any => overall,
                 _ if rule.each_target => of_target,
                 _ => of_call,
             };
@@ -279,14 +279,14 @@ impl Script {
     fn count(&self, call: Call, target: &str) -> Numbers {
         let mut counts = self.counts.lock().unwrap();
         counts.all += 1;
-        let of_all = counts.all;
+        let overall = counts.all;
         let of_call = counts.calls.entry(call).or_default();
         *of_call += 1;
         let of_call = *of_call;
         let of_target = counts.targets.entry((call, target.to_owned())).or_default();
         *of_target += 1;
         Numbers {
-            of_all,
+            overall,
             of_call,
             of_target: *of_target,
         }

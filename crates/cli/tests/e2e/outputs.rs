@@ -83,7 +83,7 @@ fn a13_what_is_no_text_is_kept_byte_for_byte() {
 }
 
 #[test]
-fn a14_what_an_agent_says_commands_neither_a_terminal_nor_a_ci() {
+fn a14_what_an_agent_says_went_wrong_commands_neither_a_terminal_nor_a_ci() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let evil = "::error file=x::owned\n::set-env name=A::b\n+++ group\n]]>\u{1b}]52;c;b3duZWQ=\u{7}\u{1b}]8;;http://evil/\u{1b}\\link\u{1b}[2J\r\u{9b}31m##[error]owned";
@@ -91,8 +91,7 @@ fn a14_what_an_agent_says_commands_neither_a_terminal_nor_a_ci() {
         "evil.json",
         json!({"error": evil, "final_answer": evil}).to_string(),
     );
-    let script =
-        "cat \"$1\" > \"$HARNESS_RESULT_FILE\"; printf '::error::owned\\n\\033[2J'; exit 75";
+    let script = "cat \"$1\" > \"$HARNESS_RESULT_FILE\"; exit 75";
     let spec = bench.script_spec(
         script,
         json!({
@@ -121,8 +120,7 @@ fn a14_what_an_agent_says_commands_neither_a_terminal_nor_a_ci() {
             assert!(!text.contains('\u{1b}'), "{name}: {text}");
         }
     }
-    let junit = run.files().into_iter().find(|name| name.ends_with(".xml"));
-    let junit = run.text(&junit.expect("there is a JUnit file"));
+    let junit = run.text("junit.xml");
     assert!(!junit.contains("]]>"), "{junit}");
 }
 

@@ -139,9 +139,8 @@ impl Scene {
     /// Fails unless the run is as expected and nothing is left of it. The ledger it returns is for more questions.
     pub(crate) async fn judge(&self, name: &str, ended: &Ended, expected: Expectation) -> Ledger {
         let ledger = self.fleet.ledger().await;
-        if !self.path("runs/latest").exists() {
-            panic!("{name}: there is no run\n{}", ended.stderr);
-        }
+        let begun = self.path("runs/latest").exists();
+        assert!(begun, "{name}: there is no run\n{}", ended.stderr);
         let wrong = judge(&ledger, &self.folder(), ended.code, expected);
         assert!(
             wrong.is_empty(),
@@ -187,11 +186,7 @@ impl Running {
     }
 
     pub(crate) fn stderr(&self) -> String {
-        self.text("stderr")
-    }
-
-    fn text(&self, name: &str) -> String {
-        let bytes = fs::read(self.output.path().join(name)).unwrap_or_default();
+        let bytes = fs::read(self.output.path().join("stderr")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -238,7 +233,6 @@ impl Running {
             .unwrap();
         Ended {
             code: status.code(),
-            stdout: self.text("stdout"),
             stderr,
         }
     }
@@ -254,7 +248,6 @@ impl Running {
 pub(crate) struct Ended {
     /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
@@ -324,10 +317,6 @@ impl Case {
 
     pub(crate) fn changes(self, changes: Value) -> Self {
         Self { changes, ..self }
-    }
-
-    pub(crate) fn exit(self, exit: &'static [i32]) -> Self {
-        Self { exit, ..self }
     }
 
     /// Runs it and fails unless everything is as it says. The ledger it returns is for more questions.

@@ -81,12 +81,11 @@ impl Step {
     /// The call whose fault proves that the failure happened there.
     fn call(self) -> Option<Call> {
         match self {
-            Self::Create => Some(Call::Create),
+            Self::Create | Self::AgentStart => Some(Call::Create),
             Self::WaitReady => Some(Call::Get),
             Self::AgentRun => Some(Call::Heartbeat),
             Self::Verify => Some(Call::Execute),
             Self::FinalList => Some(Call::List),
-            Self::AgentStart => Some(Call::Create),
             Self::Release => None,
         }
     }
