@@ -23,8 +23,8 @@ use super::admission::Admission;
 use super::dispatcher::{Budgets, Dispatcher, Notice, StopCause, Then};
 use super::events::{RunEvent, View};
 use super::executor::execute;
-use super::stop::{StopControl, StopLevel};
-use super::sweep::{BUDGET, BUDGET_IN_A_HURRY, Swept, sweep};
+use super::stop::StopControl;
+use super::sweep::{BUDGET, Swept, sweep};
 use crate::lease::{Beat, Beats, Heartbeats};
 use crate::plan::{Plan, TrialPlan};
 use crate::recorder::Recorder;
@@ -158,20 +158,16 @@ pub async fn run(
         proven_empty: swept.proven_empty,
         elapsed_ms: millis(dispatcher.elapsed()),
     };
-    let finished = Event::RunFinished {
-        end: Box::new(end.clone()),
-    };
+    let finished = Event::RunFinished { end: Box::new(end) };
     // A journal that is broken has been told of; how the run ends is then known to this process only.
-    let last = context.record(finished);
+    let last = context.record(finished.clone());
     let durable = matches!(tokio::time::timeout(LAST_WORDS, last).await, Ok(Ok(())));
     while let Ok(notice) = heard.try_recv() {
         let _ = dispatcher.handle(notice);
     }
     let mut record = dispatcher.record().clone();
     if !durable {
-        // The broken journal is why it ends, also if that was only its last line.
-        let reason = dispatcher.end_reason();
-        end_in_memory(&mut record, swept.proven_empty, RunEnd { reason, ..end });
+        end_in_memory(&mut record, swept.proven_empty, finished);
     }
     let verdict = Verdict::of(&record);
     dispatcher.tell(RunEvent::Finished { verdict: &verdict });
@@ -302,16 +298,10 @@ where
 {
     let open = dispatcher.record().open_leases();
     let run = context.service_run_id();
-    let hurry = async {
-        context.stop.reached(StopLevel::Forceful).await;
-        tokio::time::sleep(BUDGET_IN_A_HURRY).await;
-    };
-    // A look that is dropped proves nothing, which is what its default says.
-    let swept = tokio::select! {
-        swept = sweep(&context.client, &run, !open.is_empty()) => swept,
-        () = tokio::time::sleep(BUDGET) => Swept::default(),
-        () = hurry => Swept::default(),
-    };
+    let looking = sweep(&context.client, &run, !open.is_empty());
+    let swept = tokio::time::timeout(BUDGET, looking)
+        .await
+        .unwrap_or_default();
     if !swept.proven_empty {
         return swept;
     }
@@ -352,7 +342,7 @@ where
 ///
 /// A listing that found nothing proves that nothing is held, although no release could be written; without it a full
 /// disk would be told as a leak, with nothing to close.
-fn end_in_memory(record: &mut RunRecord, proven_empty: bool, end: RunEnd) {
+fn end_in_memory(record: &mut RunRecord, proven_empty: bool, finished: Event) {
     let open = if proven_empty {
         record.open_leases()
     } else {
@@ -369,8 +359,7 @@ fn end_in_memory(record: &mut RunRecord, proven_empty: bool, end: RunEnd) {
             let _ = apply(event);
         }
     }
-    let end = Box::new(end);
-    apply(Event::RunFinished { end }).expect("a run can end at any moment");
+    apply(finished).expect("a run can end at any moment");
 }
 
 /// What would have been written of an attempt that the broken journal cut off.

@@ -28,9 +28,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long all of it may take.
 pub(crate) const BUDGET: Duration = Duration::from_secs(90);
 
-/// How long after a second signal.
-pub(crate) const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(10);
-
 /// How long a single instance may take to be closed here.
 const CLOSE_BUDGET: Duration = Duration::from_secs(20);
 
