@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_never_asked_through_a_proxy() {
+    fn s20_this_machine_is_never_asked_through_a_proxy() {
         for (url, expected) in [
             ("http://127.0.0.1:1", true),
             ("http://127.64.0.1", true),

@@ -31,6 +31,9 @@ const WAIT_MARGIN: Duration = Duration::from_secs(30);
 /// What a held request may take beyond the time the service was asked to hold it.
 const HOLD_SLACK: Duration = Duration::from_secs(15);
 
+/// A call with less than twice this left gives up: another look would not be answered in time.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+
 /// Regions with an address of their own.
 const REGIONS: [&str; 4] = ["us-west-1", "us-east-1", "eu-west-2", "staging"];
 
@@ -191,10 +194,14 @@ impl Client {
             .run_at::<Instance>(base, &request, call, request_id)
             .await
         {
-            Ok(instance) => self
-                .settle(instance, call)
-                .await
-                .map_err(|error| error.with_request_id(request_id)),
+            Ok(instance) => {
+                let usable = can_be_named(instance);
+                let settled = match usable {
+                    Ok(instance) => self.settle(instance, call).await,
+                    Err(error) => Err(error),
+                };
+                settled.map_err(|error| error.with_request_id(request_id))
+            }
             Err(error) => match error.kind() {
                 ErrorKind::Conflict {
                     duplicate_request: true,
@@ -256,13 +263,27 @@ impl Client {
         status: InstanceStatus,
         call: Call,
     ) -> Result<(), Error> {
-        let pause = self.timeouts().poll;
-        if pause >= call.remaining() {
+        // Half of what is left at most, so that a call of a few seconds looks as well.
+        let pause = self.timeouts().poll.min(call.remaining() / 2);
+        if pause < SHORTEST_PAUSE {
             return Err(never_ran(id, status, call));
         }
         tokio::time::sleep(pause).await;
         Ok(())
     }
+}
+
+/// An instance whose id cannot stand in a URL could be neither kept alive nor closed: the answer is none, and the
+/// instance is to be looked for by its run.
+fn can_be_named(instance: Instance) -> Result<Instance, Error> {
+    let Err(invalid) = request::close_instance(&instance.instance_id) else {
+        return Ok(instance);
+    };
+    let kind = ErrorKind::Undecodable {
+        reason: invalid.to_string(),
+        excerpt: String::new(),
+    };
+    Err(Error::new(OPERATION, kind).with_ambiguous(true))
 }
 
 /// The time is up, and the instance is left as it was last seen.

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_creates_hold_up_nobody_else() {
+    async fn s2_waiting_creates_hold_up_nobody_else() {
         // Creates are allowed more than requests are, the worst case for everybody else.
         let rates = Arc::new(Rates::new(limits(10.0, 1_000.0)));
         let creates: Vec<_> = (0..100)
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_for_everybody_but_heartbeats() {
+    async fn s2_a_pause_holds_for_everybody_but_heartbeats() {
         let rates = Rates::new(RateLimits::none());
         rates.pause(Duration::from_secs(30));
         rates.pause(Duration::from_secs(10));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_were_paused_return_at_the_rate() {
+    async fn s2_those_who_were_paused_return_at_the_rate() {
         let rates = Arc::new(Rates::new(limits(10.0, 10.0)));
         rates.pause(Duration::from_secs(5));
         let start = Instant::now();

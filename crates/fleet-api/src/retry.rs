@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_retry_after() {
+    fn s2_every_form_of_retry_after() {
         let now: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
         for (value, expected) in [
             ("7", Some(7.0)),

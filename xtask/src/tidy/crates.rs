@@ -10,7 +10,7 @@ use super::Violation;
 use crate::workspace::{Package, Workspace};
 
 /// Every crate with the crates of this workspace that it may use, tests included. Leaves first: an arrow may only point to an earlier line.
-const DIRECTIONS: [(&str, &[&str]); 9] = [
+const DIRECTIONS: [(&str, &[&str]); 10] = [
     ("fleet-api", &[]),
     ("run-record", &[]),
     ("process-tree", &[]),
@@ -18,6 +18,8 @@ const DIRECTIONS: [(&str, &[&str]); 9] = [
     ("report", &["run-record"]),
     ("harness", &["fleet-api", "run-record", "process-tree"]),
     ("fleet-local", &["fleet-api", "process-tree"]),
+    // Of tests only.
+    ("faulty-fleet", &["fleet-local", "process-tree"]),
     (
         "cli",
         &[
@@ -28,6 +30,7 @@ const DIRECTIONS: [(&str, &[&str]); 9] = [
             "report",
             "harness",
             "fleet-local",
+            "faulty-fleet",
         ],
     ),
     ("xtask", &[]),

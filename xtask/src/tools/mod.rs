@@ -1,8 +1,9 @@
-//! What tests need beyond Rust: Python with the official SDK, a browser, and a driver for it.
+//! What tests need beyond Rust: Python with the official SDK, a browser and a driver for it, and strace.
 
 mod chromium;
 mod node;
 mod python;
+mod strace;
 mod system;
 
 use std::ffi::OsString;
@@ -18,6 +19,8 @@ pub(crate) const PYTHON: &str = "HARNESS_TEST_PYTHON";
 pub(crate) const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
 /// A Chromium or Chrome.
 pub(crate) const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
+/// An strace that may trace.
+pub(crate) const STRACE: &str = "HARNESS_TEST_STRACE";
 /// A folder with `node_modules/playwright-core`.
 pub(crate) const NODE_PATH: &str = "HARNESS_TEST_NODE_PATH";
 
@@ -51,6 +54,7 @@ impl Tools {
             node::get(&folder.join("node")),
         );
         tools.add("browser", &[CHROMIUM], "Chromium", chromium::get());
+        tools.add("crash points", &[STRACE], "strace", strace::get());
         tools
     }
 

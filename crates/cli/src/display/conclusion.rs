@@ -110,11 +110,9 @@ fn causes(out: &mut String, record: &RunRecord, summary: &Summary) {
         };
         let _ = writeln!(out, "{} ({})", styled(color, &cause.title), cause.count);
         if !cause.message.is_empty() && cause.message != cause.title {
-            let _ = writeln!(
-                out,
-                "  {}",
-                text::shorten(&text::one_line(&cause.message), 110)
-            );
+            // Behind a bar, so that a CI that reads our output takes an agent's `::error` for no command of its own.
+            let message = text::shorten(&text::one_line(&cause.message), 110);
+            let _ = writeln!(out, "  │ {message}");
         }
         for command in commands(record, cause) {
             let _ = writeln!(out, "  {}", styled(style::DIM, command));

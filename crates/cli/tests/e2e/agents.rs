@@ -13,7 +13,7 @@ use crate::support::{Bench, Running, assert_row, merge, skip, task_with};
 const REAPED: Duration = Duration::from_secs(2);
 
 #[test]
-fn an_agent_that_fails_is_verified_all_the_same() {
+fn a1_an_agent_that_fails_is_verified_all_the_same() {
     let bench = Bench::new();
     bench
         .run_script(&["t"], "echo broken >&2; exit 3", json!({}))
@@ -35,7 +35,7 @@ fn an_agent_that_fails_is_verified_all_the_same() {
 }
 
 #[test]
-fn verify_on_success_gives_a_failed_agent_its_zero() {
+fn a1_verify_on_success_gives_a_failed_agent_its_zero() {
     let bench = Bench::new();
     let script = "[ $FLEET_TASK_KEY = good ] || exit 1";
     bench
@@ -58,7 +58,7 @@ fn verify_on_success_gives_a_failed_agent_its_zero() {
 }
 
 #[test]
-fn exit_75_is_tried_again_and_the_first_evidence_is_kept() {
+fn a1_exit_75_is_tried_again_and_the_first_evidence_is_kept() {
     let bench = Bench::new();
     let script = "if [ ! -e \"$1\" ]; then touch \"$1\"; echo first; echo left > note.txt; exit 75; fi; echo second";
     let once = bench.path("once");
@@ -84,7 +84,7 @@ fn exit_75_is_tried_again_and_the_first_evidence_is_kept() {
 }
 
 #[test]
-fn an_agent_that_never_gets_its_infrastructure_has_no_score() {
+fn a1_an_agent_that_never_gets_its_infrastructure_has_no_score() {
     let bench = Bench::new();
     let script =
         "echo '{\"error\": \"the model is down\", \"error_kind\": \"infrastructure\"}'; exit 1";
@@ -181,7 +181,7 @@ fn nonsense_in_a_result_takes_nothing_else_away() {
 }
 
 #[test]
-fn standard_input_is_what_the_spec_says() {
+fn a15_standard_input_is_what_the_spec_says() {
     let bench = Bench::new();
     let prompt = "Two lines,\nand \"quotes\" $HOME `id` ü\n";
     for mode in ["none", "prompt", "task"] {
@@ -221,7 +221,7 @@ fn environment_of(bench: &Bench) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_environment_is_the_contract_and_nothing_else() {
+fn a18_the_environment_is_the_contract_and_nothing_else() {
     let bench = Bench::new();
     let prompt = "Say \"hi\".\nThen stop.";
     bench.tasks_file(&[task_with("t", json!({"prompt": prompt}))]);
@@ -318,7 +318,7 @@ fn the_environment_is_the_contract_and_nothing_else() {
 }
 
 #[test]
-fn fleet_access_is_given_only_where_it_is_asked_for() {
+fn a18_fleet_access_is_given_only_where_it_is_asked_for() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let into = bench.path("env");
@@ -468,7 +468,7 @@ fn p11_a_prompt_of_megabytes_with_quotes_arrives_whole() {
 }
 
 #[test]
-fn an_agent_that_ignores_term_is_killed_and_its_work_verified() {
+fn a3_a4_an_agent_that_ignores_term_is_killed_and_its_work_verified() {
     let bench = Bench::new();
     let script = "trap '' TERM INT HUP; i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";
     let ran = bench.run_script(
@@ -494,7 +494,7 @@ fn an_agent_that_ignores_term_is_killed_and_its_work_verified() {
 }
 
 #[test]
-fn an_agent_that_stops_itself_is_ended_at_its_time_limit() {
+fn a5_an_agent_that_stops_itself_is_ended_at_its_time_limit() {
     let bench = Bench::new();
     let script = "kill -STOP $$; sleep 60";
     bench
@@ -512,7 +512,7 @@ fn an_agent_that_stops_itself_is_ended_at_its_time_limit() {
 }
 
 #[test]
-fn a_daemon_that_keeps_stdout_open_neither_delays_nor_survives() {
+fn a6_a7_a8_v10_a_daemon_that_keeps_stdout_open_neither_delays_nor_survives() {
     let bench = Bench::new();
     let heart = bench.path("heart");
     // The daemon would change the mark while the verifier looks, if it were still alive then.
@@ -548,7 +548,7 @@ fn a_daemon_that_keeps_stdout_open_neither_delays_nor_survives() {
 }
 
 #[test]
-fn an_agent_that_dies_by_a_signal_has_crashed() {
+fn a2_an_agent_that_dies_by_a_signal_has_crashed() {
     let bench = Bench::new();
     bench
         .run_script(&["t"], "kill -SEGV $$", json!({}))
@@ -566,7 +566,7 @@ fn an_agent_that_dies_by_a_signal_has_crashed() {
 }
 
 #[test]
-fn an_agent_that_kills_its_supervisor_is_not_left_behind() {
+fn a10_an_agent_that_kills_its_supervisor_is_not_left_behind() {
     let bench = Bench::new();
     let script = "setsid sleep 300 & kill -9 $PPID; sleep 300";
     let ran = bench.run_script(
@@ -585,7 +585,7 @@ fn an_agent_that_kills_its_supervisor_is_not_left_behind() {
 }
 
 #[test]
-fn output_beyond_its_limit_is_dropped_and_marked() {
+fn a11_output_beyond_its_limit_is_dropped_and_marked() {
     let bench = Bench::new();
     let script = "echo start; head -c 8000000 /dev/zero | tr '\\0' x; echo; echo '{\"final_answer\": \"end\"}'";
     bench
@@ -648,7 +648,7 @@ fn crash_the_app(bench: &Bench, script: &str, changes: Value) -> Running {
 }
 
 #[test]
-fn an_instance_that_crashes_under_its_agent_is_no_zero() {
+fn s12_an_instance_that_crashes_under_its_agent_is_no_zero() {
     let bench = Bench::new();
     // The agent goes on, so that somebody else must notice the crash: within a heartbeat and what goes with it.
     let running = crash_the_app(&bench, SAY_WHERE, json!({"retry": {"attempts": 1}}));
@@ -674,7 +674,7 @@ fn an_instance_that_crashes_under_its_agent_is_no_zero() {
 }
 
 #[test]
-fn an_instance_that_crashed_is_not_verified_but_replaced() {
+fn v9_an_instance_that_crashed_is_not_verified_but_replaced() {
     // The agent ends right after the crash and says that all went well, or that nothing did.
     let cases = [
         ("exit 0", "always"),
@@ -698,7 +698,7 @@ fn an_instance_that_crashed_is_not_verified_but_replaced() {
 }
 
 #[test]
-fn a_trial_folder_that_the_agent_ruins_costs_nobody_else() {
+fn a16_a_trial_folder_that_the_agent_ruins_costs_nobody_else() {
     let bench = Bench::new();
     let script = "case $FLEET_TASK_KEY in\n\
         gone) rm -rf \"$HARNESS_TRIAL_DIR\";;\n\

@@ -82,7 +82,7 @@ fn p4_p15_a_file_that_is_no_spec_is_refused() {
 }
 
 #[test]
-fn a_missing_agent_program_is_found_before_anything_starts() {
+fn a17_a_missing_agent_program_is_found_before_anything_starts() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let spec = bench.spec(json!({"agent": {"command": ["no-such-program-here"]}}));
@@ -193,7 +193,7 @@ fn k10_a_folder_for_runs_that_cannot_be_written_is_refused() {
 }
 
 #[test]
-fn a_full_disk_is_found_before_anything_starts() {
+fn k8_a_full_disk_is_found_before_anything_starts() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let disk = bench.path("disk");
@@ -208,7 +208,7 @@ fn a_full_disk_is_found_before_anything_starts() {
         .output();
     if !probe.is_ok_and(|probe| probe.status.success()) {
         let why = "no user namespaces with a mount here";
-        return skip("a_full_disk_is_found_before_anything_starts", why);
+        return skip("k8_a_full_disk_is_found_before_anything_starts", why);
     }
     let like = bench.harness();
     let mut command = Command::new("unshare");
@@ -233,7 +233,7 @@ fn a_full_disk_is_found_before_anything_starts() {
 }
 
 #[test]
-fn a_service_that_cannot_be_used_is_refused() {
+fn s4_s20_a_service_that_cannot_be_used_is_refused() {
     let bench = Bench::new();
     bench.tasks(&["t"]);
     let at = |url: &str, tasks: Value| {

@@ -119,7 +119,7 @@ fn a_run_against_a_server_elsewhere_is_seen_there_and_leaves_nothing() {
 }
 
 #[test]
-fn what_a_killed_harness_left_elsewhere_is_closed_by_its_run_id() {
+fn k6_what_a_killed_harness_left_elsewhere_is_closed_by_its_run_id() {
     let bench = Bench::new();
     let local = Local::start(&bench, &[]);
     let mark = bench.path("mark");
@@ -155,7 +155,7 @@ fn what_a_killed_harness_left_elsewhere_is_closed_by_its_run_id() {
 }
 
 #[test]
-fn a_server_that_is_not_there_or_refuses_is_said() {
+fn s4_s20_a_server_that_is_not_there_or_refuses_is_said() {
     let bench = Bench::new();
     bench
         .call(["fleet", "account"])

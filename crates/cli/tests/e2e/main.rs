@@ -8,6 +8,7 @@ mod bad_input;
 mod durable;
 mod fleet_commands;
 mod machine;
+mod outputs;
 mod quickstart;
 mod quota;
 mod reports;

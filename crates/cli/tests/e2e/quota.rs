@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Bench, assert_row};
 
 #[test]
-fn a_run_waits_for_quota_without_using_up_attempts() {
+fn s3_a_run_waits_for_quota_without_using_up_attempts() {
     let bench = Bench::new();
     let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
     bench.tasks(&keys);

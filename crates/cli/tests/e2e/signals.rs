@@ -55,7 +55,7 @@ fn assert_all_cancelled(bench: &Bench) {
 }
 
 #[test]
-fn ctrl_c_stops_agents_closes_instances_and_exits_130() {
+fn k1_ctrl_c_stops_agents_closes_instances_and_exits_130() {
     let bench = Bench::new();
     let running = busy(&bench, BUSY, json!({}));
     running.signal(Signal::SIGINT);
@@ -67,7 +67,7 @@ fn ctrl_c_stops_agents_closes_instances_and_exits_130() {
 }
 
 #[test]
-fn sigterm_exits_143() {
+fn k4_sigterm_exits_143() {
     let bench = Bench::new();
     let running = busy(&bench, BUSY, json!({}));
     running.signal(Signal::SIGTERM);
@@ -76,7 +76,7 @@ fn sigterm_exits_143() {
 }
 
 #[test]
-fn the_second_ctrl_c_does_not_wait_for_the_grace_period() {
+fn k2_the_second_ctrl_c_does_not_wait_for_the_grace_period() {
     let bench = Bench::new();
     let script = format!("{STUBBORN}{BUSY}");
     let running = busy(&bench, &script, json!({"agent": {"grace_period": "5m"}}));
@@ -105,7 +105,7 @@ fn the_second_ctrl_c_does_not_wait_for_the_grace_period() {
 }
 
 #[test]
-fn a_run_is_stopped_cleanly_while_environments_start() {
+fn k1_a_run_is_stopped_cleanly_while_environments_start() {
     let bench = Bench::new();
     bench.tasks(&["a", "b", "c"]);
     // An app that is never ready, so that every trial stays where it is.
@@ -136,7 +136,7 @@ fn a_run_is_stopped_cleanly_while_environments_start() {
 }
 
 #[test]
-fn a_terminal_that_hangs_up_stops_the_run_and_nohup_does_not() {
+fn k5_a_terminal_that_hangs_up_stops_the_run_and_nohup_does_not() {
     let bench = Bench::new();
     let running = busy(&bench, BUSY, json!({}));
     running.signal(Signal::SIGHUP);
@@ -172,7 +172,7 @@ fn a_terminal_that_hangs_up_stops_the_run_and_nohup_does_not() {
 }
 
 #[test]
-fn a_killed_harness_takes_its_agents_and_instances_along() {
+fn k6_k7_a_killed_harness_takes_its_agents_and_instances_along() {
     let bench = Bench::new();
     let script = format!("setsid sh -c 'sleep 300' &\n{STUBBORN}{BUSY}");
     let running = busy(&bench, &script, json!({}));
@@ -214,7 +214,7 @@ fn the_run_deadline_ends_a_run_cleanly() {
 }
 
 #[test]
-fn a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
+fn k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
     let bench = Bench::new();
     let disk: PathBuf = bench.path("disk");
     fs::create_dir(&disk).unwrap();
@@ -234,7 +234,7 @@ fn a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
         .output();
     if !probe.is_ok_and(|probe| probe.status.success()) {
         return crate::support::skip(
-            "a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing",
+            "k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing",
             "no user namespaces",
         );
     }

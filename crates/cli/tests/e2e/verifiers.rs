@@ -14,7 +14,7 @@ fn verified_by(script: &str) -> Bench {
 }
 
 #[test]
-fn a_broken_verifier_leaves_the_trial_unscored() {
+fn v2_v3_v4_v5_a_broken_verifier_leaves_the_trial_unscored() {
     let cases = [
         ("exit 1", "1"),
         ("echo '{\"score\": 1}'; exit 3", "3"),
@@ -109,7 +109,7 @@ fn what_only_the_service_can_refuse_is_told_with_the_trial_and_not_tried_again()
 }
 
 #[test]
-fn a_broken_verifier_that_the_gate_allows_is_still_no_zero() {
+fn v2_a_broken_verifier_that_the_gate_allows_is_still_no_zero() {
     let bench = Bench::new();
     bench.write("verify.sh", "exit 1");
     let broken = json!({"verifier": {"kind": "command", "command": ["sh", "{task_dir}/verify.sh"], "expect": null, "ignore": null}});

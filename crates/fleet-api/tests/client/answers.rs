@@ -84,7 +84,7 @@ async fn single_requests_go_where_they_belong() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_answer_keeps_its_evidence() {
+async fn s10_an_answer_that_is_no_answer_keeps_its_evidence() {
     for body in [
         "",
         "<html>login please</html>",
@@ -109,7 +109,7 @@ async fn an_answer_that_is_no_answer_keeps_its_evidence() {
 }
 
 #[tokio::test]
-async fn a_write_with_an_unreadable_answer_is_not_repeated() {
+async fn s10_a_write_with_an_unreadable_answer_is_not_repeated() {
     let service = Service::start(|_| raw(204, "")).await;
     let error = service
         .client()
@@ -154,7 +154,7 @@ async fn the_key_is_nowhere_but_in_its_header() {
 }
 
 #[tokio::test]
-async fn a_redirect_does_not_carry_the_key_away() {
+async fn s21_a_redirect_does_not_carry_the_key_away() {
     let elsewhere = Service::start(|_| ok(&account())).await;
     let url = format!("{}/v1/account", elsewhere.url);
     let service = Service::start(move |_| {
@@ -171,7 +171,7 @@ async fn a_redirect_does_not_carry_the_key_away() {
 }
 
 #[tokio::test]
-async fn a_hostile_id_is_refused_before_anything_is_sent() {
+async fn s22_a_hostile_id_is_refused_before_anything_is_sent() {
     let service = Service::start(|_| ok(&json!({}))).await;
     let client = service.client();
     for id in ["batch?run_id=x", "../account", "a b", ""] {

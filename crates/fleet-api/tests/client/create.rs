@@ -64,7 +64,7 @@ async fn an_instance_that_is_not_ready_is_awaited() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_found_again_by_its_id() {
+async fn s6_s7_a_lost_answer_is_found_again_by_its_id() {
     for lost in [broken as fn() -> Response, || {
         detail(503, "committed, then failed")
     }] {
@@ -87,7 +87,7 @@ async fn a_lost_answer_is_found_again_by_its_id() {
 }
 
 #[tokio::test]
-async fn an_instance_that_ends_before_it_runs_is_named() {
+async fn s7_an_instance_that_ends_before_it_runs_is_named() {
     for word in ["error", "stopped", "terminated"] {
         let service = Service::start(move |seen| {
             if is_create(&seen.line) {
@@ -121,7 +121,7 @@ async fn an_instance_that_ends_before_it_runs_is_named() {
 }
 
 #[tokio::test]
-async fn an_instance_that_never_runs_ends_the_wait_and_is_named() {
+async fn s7_an_instance_that_never_runs_ends_the_wait_and_is_named() {
     let service = Service::start(|seen| {
         if is_create(&seen.line) {
             duplicate()
@@ -147,7 +147,7 @@ async fn an_instance_that_never_runs_ends_the_wait_and_is_named() {
 }
 
 #[tokio::test]
-async fn an_instance_that_vanished_while_awaited_is_named() {
+async fn s12_an_instance_that_vanished_while_awaited_is_named() {
     let service = Service::start(|seen| {
         if is_create(&seen.line) {
             duplicate()
@@ -183,7 +183,7 @@ async fn other_conflicts_and_refusals_are_not_recovered_from() {
 }
 
 #[tokio::test]
-async fn a_create_that_fails_to_the_end_leaves_doubt() {
+async fn s6_a_create_that_fails_to_the_end_leaves_doubt() {
     let service = Service::start(|_| detail(502, "bad gateway")).await;
     let error = create(&service.client()).await.unwrap_err();
     assert!(error.is_ambiguous() && error.is_retryable());

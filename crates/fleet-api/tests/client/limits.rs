@@ -28,7 +28,7 @@ fn bomb(size: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_is_cut_by_its_size_after_decompression() {
+async fn s11_an_answer_is_cut_by_its_size_after_decompression() {
     let bytes = bomb(8 * 1024 * 1024);
     assert!(bytes.len() < 100_000, "{}", bytes.len());
     let service = Service::start(move |_| {
@@ -72,7 +72,7 @@ async fn an_answer_of_exactly_the_limit_is_read() {
 }
 
 #[tokio::test]
-async fn a_large_error_page_still_tells_its_status() {
+async fn s9_a_large_error_page_still_tells_its_status() {
     let service = Service::start(|_| raw(404, "x".repeat(4 * 1024 * 1024))).await;
     let client = builder(&service.url).max_body(1024 * 1024).build().unwrap();
     let error = client.account().await.unwrap_err();
@@ -107,7 +107,7 @@ async fn dripping(pause: Duration) -> (String, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn an_answer_that_stalls_is_given_up() {
+async fn s9_an_answer_that_stalls_is_given_up() {
     let (url, server) = dripping(Duration::from_mins(1)).await;
     let client = builder(&url)
         .build()
@@ -131,7 +131,7 @@ async fn an_answer_that_stalls_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_for_ever_ends_at_the_deadline() {
+async fn s9_an_answer_that_drips_for_ever_ends_at_the_deadline() {
     let (url, server) = dripping(Duration::from_millis(20)).await;
     let limits = CallLimits::deadline(Duration::from_millis(600));
     let start = Instant::now();

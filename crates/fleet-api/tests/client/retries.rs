@@ -16,7 +16,7 @@ fn with_retry_after(mut response: Response, value: &str) -> Response {
 }
 
 #[tokio::test]
-async fn every_attempt_of_a_call_carries_the_same_identity() {
+async fn s1_every_attempt_of_a_call_carries_the_same_identity() {
     let service = Service::start(|seen| match seen.number {
         1..=3 => detail(500, "oops"),
         _ => ok(&account()),
@@ -52,7 +52,7 @@ async fn every_attempt_of_a_call_carries_the_same_identity() {
 }
 
 #[tokio::test]
-async fn a_passing_fault_is_survived_and_a_lasting_one_is_told() {
+async fn s1_a_passing_fault_is_survived_and_a_lasting_one_is_told() {
     for code in [429, 500, 502, 503, 504] {
         let passing = Service::start(move |seen| match seen.number {
             1 => detail(code, "busy"),
@@ -93,7 +93,7 @@ async fn a_final_answer_is_not_asked_for_twice() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_repeated_and_leaves_doubt_about_writes() {
+async fn s6_a_broken_connection_is_repeated_and_leaves_doubt_about_writes() {
     let service = Service::start(|seen| {
         if seen.number == 1 {
             broken()
@@ -117,7 +117,7 @@ async fn a_broken_connection_is_repeated_and_leaves_doubt_about_writes() {
 }
 
 #[tokio::test]
-async fn doubt_about_an_earlier_attempt_outlives_a_clear_refusal() {
+async fn s6_doubt_about_an_earlier_attempt_outlives_a_clear_refusal() {
     let service = Service::start(|seen| {
         if seen.number == 1 {
             broken()
@@ -153,7 +153,7 @@ async fn nothing_can_have_happened_where_nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_request_for_quiet_holds_for_the_whole_client_but_not_for_heartbeats() {
+async fn s2_a_request_for_quiet_holds_for_the_whole_client_but_not_for_heartbeats() {
     let service = Service::start(|seen| match seen.number {
         1 => with_retry_after(detail(429, "slow down"), "0.6"),
         _ if seen.line.contains("heartbeat") => {
@@ -186,7 +186,7 @@ async fn a_request_for_quiet_holds_for_the_whole_client_but_not_for_heartbeats()
 }
 
 #[tokio::test]
-async fn a_retry_waits_as_long_as_it_was_told() {
+async fn s2_a_retry_waits_as_long_as_it_was_told() {
     let service = Service::start(|seen| match seen.number {
         1 => with_retry_after(detail(503, "back soon"), "0.4"),
         _ => ok(&account()),
@@ -202,7 +202,7 @@ async fn a_retry_waits_as_long_as_it_was_told() {
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_deadline_is_not_begun() {
+async fn s2_a_wait_beyond_the_deadline_is_not_begun() {
     let service = Service::start(|_| with_retry_after(detail(429, "slow down"), "100")).await;
     let client = service
         .client()
@@ -238,7 +238,7 @@ async fn a_call_that_never_got_its_turn_says_so() {
 }
 
 #[tokio::test]
-async fn a_full_quota_is_told_at_once_under_any_status() {
+async fn s3_a_full_quota_is_told_at_once_under_any_status() {
     let body = serde_json::json!({"detail": {"error_type": "instance_limit_exceeded", "message": "full",
         "running_instances": 5, "instance_limit": 5}});
     for code in [403, 429, 503] {

@@ -99,7 +99,7 @@ async fn a_failing_check_costs_an_upload_and_not_the_verification() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_raised_is_an_answer_without_a_score() {
+async fn v2_a_verifier_that_raised_is_an_answer_without_a_score() {
     let service = Service::start(|seen| {
         if seen.line.starts_with("GET") {
             return ok(&json!({"success": false}));

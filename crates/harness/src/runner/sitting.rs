@@ -113,16 +113,20 @@ pub(crate) async fn sit(
         proven_empty: swept.proven_empty,
         elapsed_ms: millis(dispatcher.elapsed()),
     };
-    let finished = Event::RunFinished { end: Box::new(end) };
+    let finished = Event::RunFinished {
+        end: Box::new(end.clone()),
+    };
     // A journal that is broken has been told of; how the run ends is then known to this process only.
-    let last = context.record(finished.clone());
+    let last = context.record(finished);
     let durable = matches!(tokio::time::timeout(LAST_WORDS, last).await, Ok(Ok(())));
     while let Ok(notice) = heard.try_recv() {
         let _ = dispatcher.handle(notice);
     }
     let mut record = dispatcher.record().clone();
     if !durable {
-        end_in_memory(&mut record, swept.proven_empty, finished);
+        // The broken journal is why it ends, also if that was only its last line.
+        let reason = dispatcher.end_reason();
+        end_in_memory(&mut record, RunEnd { reason, ..end });
     }
     let verdict = Verdict::of(&record);
     dispatcher.tell(RunEvent::Finished { verdict: &verdict });
@@ -291,8 +295,8 @@ where
 ///
 /// A listing that found nothing proves that nothing is held, although no release could be written; without it a full
 /// disk would be told as a leak, with nothing to close.
-fn end_in_memory(record: &mut RunRecord, proven_empty: bool, finished: Event) {
-    let open = if proven_empty {
+fn end_in_memory(record: &mut RunRecord, end: RunEnd) {
+    let open = if end.proven_empty {
         record.open_leases()
     } else {
         Vec::new()
@@ -308,7 +312,8 @@ fn end_in_memory(record: &mut RunRecord, proven_empty: bool, finished: Event) {
             let _ = apply(event);
         }
     }
-    apply(finished).expect("a run can end at any moment");
+    let end = Box::new(end);
+    apply(Event::RunFinished { end }).expect("a run can end at any moment");
 }
 
 /// What would have been written of an attempt that the broken journal cut off.
