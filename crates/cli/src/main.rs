@@ -7,6 +7,7 @@ mod display;
 mod failure;
 mod printer;
 mod runs;
+mod secrets;
 mod service;
 
 use std::process::ExitCode;

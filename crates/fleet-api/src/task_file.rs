@@ -16,6 +16,12 @@ use crate::types::TaskKey;
 /// Stands in a `command` verifier's arguments for the absolute folder of the tasks file.
 pub const TASK_DIR: &str = "{task_dir}";
 
+/// The longest tasks file that is read: a hundred thousand tasks of a page each.
+const MAX_FILE: u64 = 256 << 20;
+
+/// The longest source of a verifier that is read; the service takes no bundle near it.
+const MAX_SOURCE: u64 = 16 << 20;
+
 /// Kinds of verifier that a task may carry in place of source.
 const VERIFIER_KINDS: [&str; 3] = ["state", "command", "python"];
 
@@ -80,11 +86,27 @@ impl fmt::Display for TaskProblem {
 ///
 /// Paths inside the file (`"file": "verify.py"`, [`TASK_DIR`]) are relative to its folder.
 pub fn load(path: &Path) -> Result<Vec<Task>, TaskFileError> {
-    let text = std::fs::read_to_string(path).map_err(|source| TaskFileError::Read {
+    let text = read_at_most(MAX_FILE, path).map_err(|source| TaskFileError::Read {
         path: path.to_owned(),
         source,
     })?;
     parse(&text, path)
+}
+
+/// A wrong path (`/dev/zero`, a disk image) must not fill the memory.
+fn read_at_most(limit: u64, path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let mut file = std::fs::File::open(path)?.take(limit + 1);
+    file.read_to_string(&mut text)?;
+    if file.limit() == 0 {
+        let message = format!("it has more than {} MiB", limit >> 20);
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            message,
+        ));
+    }
+    Ok(text)
 }
 
 /// As [`load`], from text that stands (or would stand) at `path`.
@@ -268,7 +290,7 @@ impl<'a> EntryReader<'a> {
             return None;
         };
         let path = self.folder.join(file);
-        match std::fs::read_to_string(&path) {
+        match read_at_most(MAX_SOURCE, &path) {
             Ok(code) => Some(code),
             Err(error) => {
                 self.problems.push(format!(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redact::Redactor;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
@@ -299,7 +300,7 @@ impl Drain {
         store: Option<Store>,
         sink: &OutputSink,
         watch: bool,
-        mask: &[Vec<u8>],
+        mask: &Redactor,
     ) -> Self {
         let limit = match sink {
             OutputSink::Null => 0,
@@ -310,7 +311,7 @@ impl Drain {
             let handling = Handling {
                 limit,
                 watch,
-                mask: mask.to_vec(),
+                mask: mask.clone(),
             };
             let reader = tokio::spawn(drain(pipe, store, handling, stopped));
             (reader, stop)

@@ -137,7 +137,8 @@ const MAX_PLAIN_NAME: usize = 64;
 /// A name that is safe as one path component and differs for different keys.
 ///
 /// A key of `[a-z0-9._-]{1,64}` that does not start with a dot stays as it is. Anything else — upper case
-/// too, because file systems may fold it — becomes a readable slug and twelve hex digits of its hash.
+/// too, because file systems may fold it — becomes a readable slug, `~` and twelve hex digits of its hash. No plain key
+/// has a `~`, so a key cannot be made to look like what another becomes.
 pub fn path_slug(key: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     let is_plain = !key.is_empty()
@@ -154,7 +155,9 @@ pub fn path_slug(key: &str) -> String {
         .take(MAX_PLAIN_NAME - 13)
         .collect();
     let hash = fnv1a(key.as_bytes()) >> 16;
-    format!("{}-{hash:012x}", slug.trim_matches('-'))
+    let slug = slug.trim_matches('-');
+    let slug = if slug.is_empty() { "key" } else { slug };
+    format!("{slug}~{hash:012x}")
 }
 
 /// FNV-1a, 64 bits: small, and the same for ever, which the standard library's hasher does not promise.

@@ -13,6 +13,7 @@ use harness::spec::{Color, Endpoint, LoadOptions, RunSpec, SpecError, agent_prog
 use crate::args::SpecArgs;
 use crate::failure::{Failure, chain};
 use crate::printer::Printer;
+use crate::secrets;
 use crate::service::Service;
 
 /// A spec that can be run.
@@ -73,6 +74,7 @@ fn load_spec(args: &SpecArgs, printer: Printer) -> Result<RunSpec, Failure> {
     if let Some(out) = &args.out {
         spec.report.dir = current_dir.join(out);
     }
+    secrets::hide(spec.secrets());
     if !spec.warnings.is_empty() {
         printer.say(spec.render_warnings(color(printer)));
     }

@@ -119,7 +119,7 @@ fn show_trial(found: &FoundRun, trial: &TrialRecord, printer: Printer) {
     printer.data(format_args!(
         "{} {}",
         trial_word(&found.record, trial),
-        styled(style::BOLD, &trial.id)
+        styled(style::BOLD, report::text::one_line(&trial.id.to_string()))
     ));
     for (name, value) in facts(&found.record, trial) {
         printer.data(format_args!(
@@ -217,17 +217,18 @@ fn verifier_section(folder: &Path, printer: Printer) {
     }
 }
 
+/// A part of what others wrote, as text that cannot move the cursor.
 fn section(name: &str, text: &str, printer: Printer) {
     if !text.is_empty() {
         printer.data(format_args!(
             "\n{}",
             styled(style::BOLD, format_args!("── {name}"))
         ));
-        printer.data(text);
+        printer.data(report::text::visible(text));
     }
 }
 
-/// The end of a file as text that cannot move the cursor.
+/// The end of a file.
 fn tail(path: &Path) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = std::fs::File::open(path)?;
@@ -235,11 +236,8 @@ fn tail(path: &Path) -> String {
         file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let visible = text
-            .chars()
-            .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
-        let shown: String = visible.collect();
+        // The carriage returns of a Windows program are no news.
+        let shown = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
         Ok(if size > TAIL {
             format!("… ({size} bytes in all)\n{}", shown.trim_end())
         } else {

@@ -10,6 +10,7 @@ mod quickstart;
 mod quota;
 mod reports;
 mod scale;
+mod secrets;
 mod signals;
 mod support;
 mod verifiers;

@@ -28,7 +28,7 @@ fn bomb(size: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_is_cut_by_its_size_after_decompression() {
+async fn s11_an_answer_is_cut_by_its_size_after_decompression() {
     let bytes = bomb(8 * 1024 * 1024);
     assert!(bytes.len() < 100_000, "{}", bytes.len());
     let service = Service::start(move |_| {

@@ -30,7 +30,7 @@ use crate::plan::{Plan, TrialPlan};
 use crate::recorder::Recorder;
 use crate::recovery::recover;
 use crate::spec::RunSpec;
-use crate::trial::{Connect, TrialContext, millis};
+use crate::trial::{self, Connect, TrialContext, millis};
 
 /// Everything that a run needs.
 pub struct RunRequest {
@@ -137,6 +137,7 @@ pub async fn run(
         heartbeats,
         beats,
         stop,
+        redactor: trial::redactor(&request.spec, &request.api_key),
         api_key: request.api_key,
         shim: request.shim,
         harness_program: request.harness_program,

@@ -11,6 +11,7 @@ use super::agent_result::{AgentResult, ClaimedFault};
 use super::attempt::{Current, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
 use super::provision::Lease;
+use super::written;
 use crate::runner::{LivePhase, Notice, StopLevel};
 
 /// `EX_TEMPFAIL`: the agent says that it was not its fault and that another attempt may do better.
@@ -118,6 +119,9 @@ async fn settle(
     exit: &TreeExit,
     ended: &Ended,
 ) -> Result<AgentReport, AttemptFailure> {
+    let result = AgentResult::collect(&files.result, exit.last_json_line.as_deref());
+    keep_transcript(&result, files);
+    mask(context, files).await;
     if !exit.proven_dead {
         return Err(AttemptFailure::permanent(Failure {
             phase: Phase::Agent,
@@ -125,23 +129,15 @@ async fn settle(
             message: survivors(exit),
         }));
     }
-    let result = AgentResult::collect(&files.result, exit.last_json_line.as_deref());
     for note in &result.notes {
         context.notify(Notice::Warning(format!("{}: {note}", current.plan.id)));
     }
-    keep_transcript(&result, files);
-    let report = report(exit, ended, &result);
     // The verifier gets the answer as it was given; only what is written is masked.
-    let masked = |text: &Option<String>| text.clone().map(|text| context.masked(text));
-    let written = AgentReport {
-        error: masked(&report.error),
-        final_answer: masked(&report.final_answer),
-        ..report.clone()
-    };
+    let report = report(exit, ended, &result);
     let finished = Event::AgentFinished {
         trial: current.plan.id.clone(),
         attempt: current.attempt,
-        report: Box::new(written.clone()),
+        report: Box::new(report.clone()),
     };
     context
         .record(finished)
@@ -153,7 +149,7 @@ async fn settle(
         return Err(AttemptFailure::infrastructure(Failure {
             phase: Phase::Agent,
             kind: ErrorKind::AgentInfrastructure,
-            message: written.error.unwrap_or_else(|| {
+            message: report.error.unwrap_or_else(|| {
                 format!("the agent says that the infrastructure failed it (exit {TRY_AGAIN})")
             }),
         }));
@@ -203,6 +199,19 @@ fn keep_transcript(result: &AgentResult, files: &AgentFiles) {
     }
     if let Err(error) = fs_err::write(&files.transcript, lines) {
         tracing::warn!(%error, "the transcript could not be kept");
+    }
+}
+
+/// Takes secrets out of the files that the agent wrote and we show. The result was read before: the verifier gets it
+/// as it was given.
+async fn mask(context: &TrialContext, files: &AgentFiles) {
+    for path in files.of_the_agent() {
+        let redactor = context.redactor.clone();
+        let masking = move || written::mask_file(&redactor, &path);
+        let masked = tokio::task::spawn_blocking(masking).await;
+        if let Ok(Err(problem)) = masked {
+            context.notify(Notice::Warning(problem));
+        }
     }
 }
 
