@@ -528,6 +528,16 @@ mod tests {
     }
 
     #[test]
+    fn p2_p7_a_file_without_an_end_does_not_fill_the_memory() {
+        let endless = read_at_most(1 << 20, Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(endless.kind(), std::io::ErrorKind::FileTooLarge);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("exactly");
+        std::fs::write(&path, "x".repeat(1 << 20)).unwrap();
+        assert_eq!(read_at_most(1 << 20, &path).unwrap().len(), 1 << 20);
+    }
+
+    #[test]
     fn every_problem_names_its_task() {
         let found = problems(&json!([
             {"prompt": "p", "env_id": "e"},

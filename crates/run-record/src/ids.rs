@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_keys_stay_and_others_get_a_hash() {
+    fn p5_plain_keys_stay_and_others_get_a_hash() {
         assert_eq!(path_slug("crm-007"), "crm-007");
         assert_eq!(path_slug("v1.2_x"), "v1.2_x");
         for hostile in [
@@ -192,6 +192,26 @@ mod tests {
         }
         assert_ne!(path_slug("Task"), path_slug("task"));
         assert_ne!(path_slug("TASK"), path_slug("Task"));
+        // A key that is spelled like the folder of another has a folder of its own.
+        let folder = path_slug("Task");
+        assert_ne!(path_slug(&folder), folder);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn p5_any_key_is_one_component_of_a_path_and_no_other_key_is_it(
+            a in "[\\PC\\x00-\\x1f]{0,80}|[aA./~-]{0,6}|\\.\\./\\PC{0,5}",
+            b in "[aA./~-]{0,6}",
+        ) {
+            for key in [a.as_str(), b.as_str()] {
+                let slug = path_slug(key);
+                let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-~".contains(c);
+                proptest::prop_assert!(!slug.is_empty() && slug.len() <= MAX_PLAIN_NAME);
+                proptest::prop_assert!(slug.chars().all(legal) && !slug.starts_with(['.', '-', '~']), "{}", slug);
+                proptest::prop_assert!(slug == key || path_slug(&slug) != slug);
+            }
+            proptest::prop_assert_eq!(a == b, path_slug(&a) == path_slug(&b));
+        }
     }
 
     #[test]
