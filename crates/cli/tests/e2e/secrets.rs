@@ -47,7 +47,10 @@ fn shown(secret: &str) -> Vec<String> {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap();
+    text.bytes()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Texts of which none may be found where the secret must not be: its forms, its lines, and of Base64 the part that
