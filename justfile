@@ -42,6 +42,11 @@ simulate count="1000000" first="1":
 quickstart:
     cargo run -- run configs/quickstart.yaml
 
+# Look for inputs that break a parser, with libFuzzer: `just fuzz spec 60`. Needs a nightly compiler and cargo-fuzz
+fuzz target seconds="60":
+    mkdir -p fuzz/corpus/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} crates/fuzz-targets/corpus/{{ target }} -- -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=4096
+
 # Licences, sources and banned crates; needs cargo-deny
 deny:
     cargo deny check

@@ -8,6 +8,7 @@ mod display;
 mod failure;
 mod printer;
 mod runs;
+mod secrets;
 mod service;
 
 use std::process::ExitCode;

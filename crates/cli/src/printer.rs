@@ -6,6 +6,8 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::secrets::{masked, masked_bytes};
+
 /// How much a person wants to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
@@ -48,18 +50,20 @@ impl Printer {
     /// A line for people that is said even when they asked for quiet.
     pub(crate) fn error(self, line: impl std::fmt::Display) {
         // Nothing can be done about a stderr that is gone.
-        let _ = writeln!(anstream::stderr(), "{line}");
+        let _ = writeln!(anstream::stderr(), "{}", masked(&line.to_string()));
     }
 
     /// Data for programs, or for a person who asked for exactly this.
     pub(crate) fn data(self, text: impl std::fmt::Display) {
-        let _ = writeln!(anstream::stdout(), "{text}");
+        let _ = writeln!(anstream::stdout(), "{}", masked(&text.to_string()));
     }
 
-    /// Bytes of a report, as they are.
+    /// Bytes of a report.
     pub(crate) fn bytes(self, bytes: &[u8]) {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        let _ = out
+            .write_all(&masked_bytes(bytes))
+            .and_then(|()| out.flush());
     }
 
     /// A value as JSON on stdout.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::commands::demo_package;
 use crate::failure::{Failure, chain};
+use crate::secrets;
 
 /// Names a Python that has `fleet-python`, for Python verifiers; without it the server makes one.
 const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
@@ -123,6 +124,7 @@ impl Service {
 }
 
 fn connect(url: String, api_key: SecretString, rates: RateLimits) -> Connect {
+    secrets::hide([api_key.expose_secret()]);
     let user_agent = concat!("harness/", env!("CARGO_PKG_VERSION"));
     Arc::new(move || {
         Client::builder(SecretString::from(api_key.expose_secret().to_owned()))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderValue;
+use redact::Redactor;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -177,7 +178,7 @@ impl ClientBuilder {
         let http = http.build().map_err(|source| BuildError::Http { source })?;
         Ok(Client::from_shared(Arc::new(Shared {
             base: base.as_str().trim_end_matches('/').to_owned(),
-            secret: self.api_key,
+            redactor: Redactor::new([self.api_key.expose_secret()]),
             transport: Transport {
                 http,
                 authorization,

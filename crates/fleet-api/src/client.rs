@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use redact::Redactor;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
@@ -23,9 +24,6 @@ use crate::text::excerpt;
 use crate::transport::{Answer, Failure, Stamp, Transport};
 use crate::types::RequestId;
 
-/// Keys shorter than this are not masked in answers: they would be found inside ordinary words.
-const SHORTEST_MASKED_KEY: usize = 4;
-
 /// A client of a Fleet service. Clones are cheap and share connections, rates and pauses.
 #[derive(Clone)]
 pub struct Client {
@@ -35,7 +33,8 @@ pub struct Client {
 
 pub(crate) struct Shared {
     pub(crate) base: String,
-    pub(crate) secret: SecretString,
+    /// Knows the key, should the service quote it.
+    pub(crate) redactor: Redactor,
     pub(crate) transport: Transport,
     pub(crate) rates: Rates,
     pub(crate) retry: RetryPolicy,
@@ -341,11 +340,7 @@ impl Client {
 
     /// `text` without the API key, should the service have quoted it.
     fn mask(&self, text: &str) -> String {
-        let key = self.shared.secret.expose_secret().trim();
-        if key.len() < SHORTEST_MASKED_KEY {
-            return text.to_owned();
-        }
-        text.replace(key, "[api key]")
+        self.shared.redactor.text(text).into_owned()
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -18,8 +17,11 @@ use crate::types::TaskKey;
 /// Stands in a `command` verifier's arguments for the absolute folder of the tasks file.
 pub const TASK_DIR: &str = "{task_dir}";
 
-/// The largest tasks file. A hundred thousand tasks with their verifiers are a tenth of it.
-const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
+/// The longest tasks file that is read: a hundred thousand tasks of a page each.
+const MAX_FILE: u64 = 256 << 20;
+
+/// The longest source of a verifier that is read; the service takes no bundle near it.
+const MAX_SOURCE: u64 = 16 << 20;
 
 /// Kinds of verifier that a task may carry in place of source.
 const VERIFIER_KINDS: [&str; 3] = ["state", "command", "python"];
@@ -95,23 +97,25 @@ impl fmt::Display for TaskProblem {
 ///
 /// Paths inside the file (`"file": "verify.py"`, [`TASK_DIR`]) are relative to its folder.
 pub fn load(path: &Path) -> Result<Vec<Task>, TaskFileError> {
-    let text = read_capped(path, MAX_FILE_BYTES).map_err(|source| TaskFileError::Read {
+    let text = read_at_most(MAX_FILE, path).map_err(|source| TaskFileError::Read {
         path: path.to_owned(),
         source,
     })?;
     parse(&text, path)
 }
 
-/// Reads at most one byte more than is allowed, so that a wrong path never fills the memory.
-fn read_capped(path: &Path, most: u64) -> std::io::Result<String> {
+/// A wrong path (`/dev/zero`, a disk image) must not fill the memory.
+fn read_at_most(limit: u64, path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
     let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    file.take(most + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > most {
-        let mebibytes = most / (1024 * 1024);
-        return Err(std::io::Error::other(format!(
-            "it is larger than {mebibytes} MiB"
-        )));
+    let mut file = std::fs::File::open(path)?.take(limit + 1);
+    file.read_to_string(&mut text)?;
+    if file.limit() == 0 {
+        let message = format!("it has more than {} MiB", limit >> 20);
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            message,
+        ));
     }
     Ok(text)
 }
@@ -296,7 +300,7 @@ impl<'a> EntryReader<'a> {
             return None;
         };
         let path = self.folder.join(file);
-        match std::fs::read_to_string(&path) {
+        match read_at_most(MAX_SOURCE, &path) {
             Ok(code) => Some(code),
             Err(error) => {
                 self.problems.push(format!(
@@ -534,6 +538,16 @@ mod tests {
     }
 
     #[test]
+    fn p2_p7_a_file_without_an_end_does_not_fill_the_memory() {
+        let endless = read_at_most(1 << 20, Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(endless.kind(), std::io::ErrorKind::FileTooLarge);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("exactly");
+        std::fs::write(&path, "x".repeat(1 << 20)).unwrap();
+        assert_eq!(read_at_most(1 << 20, &path).unwrap().len(), 1 << 20);
+    }
+
+    #[test]
     fn p6_every_problem_names_its_task_and_twins_both_lines() {
         let found = problems_of(
             r#"[
@@ -563,12 +577,6 @@ mod tests {
                 "task 7 (f) in line 9: has both verifier source and a `verifier` of a kind; keep one",
             ]
         );
-    }
-
-    #[test]
-    fn p2_a_file_without_an_end_is_refused_at_its_limit() {
-        let error = read_capped(Path::new("/dev/zero"), 1024 * 1024).unwrap_err();
-        assert_eq!(error.to_string(), "it is larger than 1 MiB");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use redact::Redactor;
+
 /// How the supervisor is started: a program whose `main` calls [`shim_main`](crate::shim_main).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shim {
@@ -55,8 +57,8 @@ pub struct TreeCommand {
     /// Remember the last line of standard output that starts with `{`, whatever is dropped from
     /// the sink, in [`TreeExit::last_json_line`](crate::TreeExit::last_json_line).
     pub watch_last_json_line: bool,
-    /// Secrets: replaced by `***` in both streams before anything is kept, across chunk borders too.
-    pub mask: Vec<Vec<u8>>,
+    /// Secrets: replaced in both streams before anything is kept, across chunk borders too.
+    pub mask: Redactor,
     /// The time between TERM and KILL when the tree is asked to stop.
     pub grace: Duration,
     /// Limits of the command and of everything it starts.
@@ -78,7 +80,7 @@ impl TreeCommand {
             stdout: OutputSink::Null,
             stderr: OutputSink::Null,
             watch_last_json_line: false,
-            mask: Vec::new(),
+            mask: Redactor::default(),
             grace: Duration::from_secs(10),
             limits: Limits::default(),
             containment: Containment::default(),

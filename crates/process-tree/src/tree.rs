@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use redact::Redactor;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
@@ -350,7 +351,7 @@ impl Drain {
         store: Option<Store>,
         sink: &OutputSink,
         watch: bool,
-        mask: &[Vec<u8>],
+        mask: &Redactor,
     ) -> Self {
         let limit = match sink {
             OutputSink::Null => 0,
@@ -361,7 +362,7 @@ impl Drain {
             let handling = Handling {
                 limit,
                 watch,
-                mask: mask.to_vec(),
+                mask: mask.clone(),
             };
             let reader = tokio::spawn(drain(pipe, store, handling, stopped));
             (reader, stop)

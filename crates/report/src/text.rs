@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn shell_words_are_one_word_on_one_line() {
+    fn c7_shell_words_are_one_word_on_one_line() {
         for (text, want) in [
             ("crm-1", "crm-1"),
             ("", "''"),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_holds_nothing_that_acts() {
+    fn c7_p8_one_line_holds_nothing_that_acts() {
         assert_eq!(
             one_line("a\nb\0c\u{202e}d\x1b[31m "),
             "a b\u{fffd}c\u{fffd}d\u{fffd}[31m"

@@ -137,7 +137,8 @@ const MAX_PLAIN_NAME: usize = 64;
 /// A name that is safe as one path component and differs for different keys.
 ///
 /// A key of `[a-z0-9._-]{1,64}` that does not start with a dot stays as it is. Anything else — upper case
-/// too, because file systems may fold it — becomes a readable slug and twelve hex digits of its hash.
+/// too, because file systems may fold it — becomes a readable slug, `~` and twelve hex digits of its hash. No plain key
+/// has a `~`, so a key cannot be made to look like what another becomes.
 pub fn path_slug(key: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     let is_plain = !key.is_empty()
@@ -154,7 +155,9 @@ pub fn path_slug(key: &str) -> String {
         .take(MAX_PLAIN_NAME - 13)
         .collect();
     let hash = fnv1a(key.as_bytes()) >> 16;
-    format!("{}-{hash:012x}", slug.trim_matches('-'))
+    let slug = slug.trim_matches('-');
+    let slug = if slug.is_empty() { "key" } else { slug };
+    format!("{slug}~{hash:012x}")
 }
 
 /// FNV-1a, 64 bits: small, and the same for ever, which the standard library's hasher does not promise.
@@ -189,6 +192,26 @@ mod tests {
         }
         assert_ne!(path_slug("Task"), path_slug("task"));
         assert_ne!(path_slug("TASK"), path_slug("Task"));
+        // A key that is spelled like the folder of another has a folder of its own.
+        let folder = path_slug("Task");
+        assert_ne!(path_slug(&folder), folder);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn p5_any_key_is_one_component_of_a_path_and_no_other_key_is_it(
+            a in "[\\PC\\x00-\\x1f]{0,80}|[aA./~-]{0,6}|\\.\\./\\PC{0,5}",
+            b in "[aA./~-]{0,6}",
+        ) {
+            for key in [a.as_str(), b.as_str()] {
+                let slug = path_slug(key);
+                let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-~".contains(c);
+                proptest::prop_assert!(!slug.is_empty() && slug.len() <= MAX_PLAIN_NAME);
+                proptest::prop_assert!(slug.chars().all(legal) && !slug.starts_with(['.', '-', '~']), "{}", slug);
+                proptest::prop_assert!(slug == key || path_slug(&slug) != slug);
+            }
+            proptest::prop_assert_eq!(a == b, path_slug(&a) == path_slug(&b));
+        }
     }
 
     #[test]

@@ -10,14 +10,18 @@ use super::Violation;
 use crate::workspace::{Package, Workspace};
 
 /// Every crate with the crates of this workspace that it may use, tests included. Leaves first: an arrow may only point to an earlier line.
-const DIRECTIONS: [(&str, &[&str]); 10] = [
-    ("fleet-api", &[]),
+const DIRECTIONS: [(&str, &[&str]); 12] = [
+    ("redact", &[]),
     ("run-record", &[]),
-    ("process-tree", &[]),
+    ("fleet-api", &["redact"]),
+    ("process-tree", &["redact"]),
     ("helpdesk", &[]),
     ("report", &["run-record"]),
-    ("harness", &["fleet-api", "run-record", "process-tree"]),
-    ("fleet-local", &["fleet-api", "process-tree"]),
+    (
+        "harness",
+        &["fleet-api", "run-record", "process-tree", "redact"],
+    ),
+    ("fleet-local", &["fleet-api", "process-tree", "redact"]),
     // Of tests only.
     ("faulty-fleet", &["fleet-local", "process-tree"]),
     (
@@ -26,11 +30,23 @@ const DIRECTIONS: [(&str, &[&str]); 10] = [
             "fleet-api",
             "run-record",
             "process-tree",
+            "redact",
             "helpdesk",
             "report",
             "harness",
             "fleet-local",
             "faulty-fleet",
+        ],
+    ),
+    (
+        "fuzz-targets",
+        &[
+            "fleet-api",
+            "run-record",
+            "redact",
+            "report",
+            "harness",
+            "fleet-local",
         ],
     ),
     ("xtask", &[]),

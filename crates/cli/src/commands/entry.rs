@@ -14,7 +14,11 @@ use crate::printer::{Printer, Verbosity};
 
 /// Parses the arguments and runs the command.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    crate::secrets::hide_own();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return answered(&answer),
+    };
     let printer = Printer {
         verbosity: verbosity(&cli.global),
     };
@@ -28,6 +32,21 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// Help, the version, or what is wrong with the arguments, which may quote a secret.
+fn answered(answer: &clap::Error) -> ExitCode {
+    let printer = Printer {
+        verbosity: Verbosity::Normal,
+    };
+    let text = answer.render().ansi().to_string();
+    let text = text.trim_end_matches('\n');
+    if answer.use_stderr() {
+        printer.error(text);
+    } else {
+        printer.data(text);
+    }
+    ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(1))
 }
 
 fn dispatch(command: Command, printer: Printer) -> Outcome {

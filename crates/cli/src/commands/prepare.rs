@@ -15,6 +15,7 @@ use crate::args::SpecArgs;
 use crate::descriptors::{self, Room};
 use crate::failure::{Failure, chain};
 use crate::printer::Printer;
+use crate::secrets;
 use crate::service::Service;
 
 /// A spec that can be run.
@@ -79,6 +80,7 @@ fn load_spec(args: &SpecArgs, printer: Printer) -> Result<RunSpec, Failure> {
     if let Some(out) = &args.out {
         spec.report.dir = current_dir.join(out);
     }
+    secrets::hide(spec.secrets());
     if !spec.warnings.is_empty() {
         printer.say(spec.render_warnings(color(printer)));
     }

@@ -23,6 +23,7 @@ use crate::args::ResumeArgs;
 use crate::failure::{Failure, Outcome, chain};
 use crate::printer::Printer;
 use crate::runs::{self, FoundRun};
+use crate::secrets;
 use crate::service::Service;
 
 pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
@@ -174,6 +175,7 @@ pub(crate) fn stored_spec(found: &FoundRun, printer: Printer) -> Result<RunSpec,
         current_dir: &current_dir,
     };
     let spec = RunSpec::load(&path, &options).map_err(|error| spec_failure(&error, printer))?;
+    secrets::hide(spec.secrets());
     if spec.digest() != found.record.info.spec_sha256 {
         return Err(spec_change::refuse(
             &path,

@@ -218,13 +218,14 @@ fn verifier_section(folder: &Path, printer: Printer) {
     }
 }
 
+/// A part of what others wrote, as text that cannot move the cursor.
 fn section(name: &str, text: &str, printer: Printer) {
     if !text.is_empty() {
         printer.data(format_args!(
             "\n{}",
             styled(style::BOLD, format_args!("── {name}"))
         ));
-        printer.data(quoted(text));
+        printer.data(quoted(&report::text::visible(text)));
     }
 }
 
@@ -243,11 +244,8 @@ fn tail(path: &Path) -> String {
         file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let visible = text
-            .chars()
-            .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
-        let shown: String = visible.collect();
+        // The carriage returns of a Windows program are no news.
+        let shown = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
         Ok(if size > TAIL {
             format!("… ({size} bytes in all)\n{}", shown.trim_end())
         } else {

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::secrets::masked;
+
 /// The live area that is on the screen now.
 static AREA: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
@@ -16,6 +18,7 @@ pub(crate) fn set_area(area: Option<MultiProgress>) {
 
 /// Writes a line above the live area, or just writes it.
 pub(crate) fn line(text: &str) {
+    let text = masked(text);
     let write = || {
         // Nothing can be done about a terminal that is gone; the run goes on.
         let _ = writeln!(anstream::stderr(), "{text}");

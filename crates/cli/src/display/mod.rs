@@ -8,5 +8,5 @@ mod log;
 mod watcher;
 
 pub(crate) use conclusion::{conclusion, trial_word};
-pub(crate) use log::Log;
+pub(crate) use log::{Log, line};
 pub(crate) use watcher::Watcher;

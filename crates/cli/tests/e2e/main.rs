@@ -14,6 +14,7 @@ mod quota;
 mod reports;
 mod resume;
 mod scale;
+mod secrets;
 mod signals;
 mod support;
 mod verifiers;

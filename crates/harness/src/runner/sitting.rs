@@ -32,7 +32,7 @@ use crate::plan::{FinishedWork, Plan, TrialPlan};
 use crate::recorder::Recorder;
 use crate::recovery::{RecoveryPlan, recover};
 use crate::spec::RunSpec;
-use crate::trial::{TrialContext, millis};
+use crate::trial::{TrialContext, millis, redactor};
 use crate::world::{Agents, Service};
 
 /// How often the clock is shown to move.
@@ -93,6 +93,7 @@ pub(crate) async fn sit(
         heartbeats: sitting.heartbeats,
         beats: sitting.beats,
         stop,
+        redactor: redactor(&sitting.spec, &sitting.api_key),
         api_key: sitting.api_key,
         agents: sitting.agents,
         harness_program: sitting.harness_program,

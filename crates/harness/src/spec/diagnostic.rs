@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use redact::{Redactor, names_a_secret};
 
 /// A piece of one source text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +169,7 @@ pub struct SpecError {
     /// All problems, in the order in which they stand in the file.
     pub diagnostics: Vec<Diagnostic>,
     sources: Sources,
+    redactor: Redactor,
 }
 
 /// Whether rendered text carries colours.
@@ -185,13 +187,15 @@ impl SpecError {
         diagnostics.sort_by_key(|d| d.span.map_or((usize::MAX, 0), |s| (s.source, s.start)));
         Self {
             diagnostics,
+            redactor: written_out(&sources),
             sources,
         }
     }
 
     /// The problems as a person reads them, each with its line, then a count.
     pub fn render(&self, color: Color) -> String {
-        let mut out = render(&self.diagnostics, &self.sources, color);
+        let out = render(&self.diagnostics, &self.sources, color);
+        let mut out = self.redactor.text(&out).into_owned();
         out.push_str(&self.summary());
         out.push('\n');
         out
@@ -208,6 +212,28 @@ impl SpecError {
             n => format!("the run spec has {n} errors"),
         }
     }
+}
+
+/// Knows the values that are written out in the texts under a name that looks secret. A message shows whole lines, and
+/// a line that is no YAML is shown too, so this looks at words and not at the tree.
+fn written_out(sources: &Sources) -> Redactor {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let mut secrets = Vec::new();
+    for source in &sources.0 {
+        for (at, separator) in source.text.match_indices([':', '=']) {
+            let before = source.text[..at].trim_end_matches(['"', '\'']);
+            let name = &before[before.trim_end_matches(is_name).len()..];
+            let after = source.text[at + separator.len()..].trim_start_matches([' ', '\t']);
+            let value = match after.chars().next() {
+                Some(quote @ ('"' | '\'')) => after[1..].split(quote).next(),
+                _ => after.split([',', '}', ']', '\n', '\r', ' ']).next(),
+            };
+            // A variable shows its name only.
+            let value = value.filter(|value| !value.starts_with("${"));
+            secrets.extend(value.filter(|_| names_a_secret(name)));
+        }
+    }
+    Redactor::new(secrets)
 }
 
 /// Renders problems one after the other, each followed by an empty line.
@@ -328,6 +354,30 @@ mod tests {
             };
             let diagnostic = Diagnostic::error("a", Some(span), "wrong").label("here");
             assert!(render(&[diagnostic], &sources, Color::Never).contains("wrong"));
+        }
+    }
+
+    #[test]
+    fn p10_c4_a_line_that_is_shown_shows_no_secret_that_stands_in_it() {
+        for line in [
+            "fleet: {api_key: sk-written-out, wrong: 1}",
+            "fleet: {\"api_key\": \"sk-written-out\", wrong: 1}",
+            "agent.env.MY_TOKEN=sk-written-out",
+            "  OPENAI_API_KEY:   'sk-written-out'   # : [",
+        ] {
+            let mut sources = Sources::default();
+            let source = sources.add("spec.yaml", line);
+            let span = Span {
+                source,
+                start: 0,
+                end: 5,
+            };
+            let error = SpecError::new(vec![Diagnostic::error("", Some(span), "wrong")], sources);
+            let shown = error.render(Color::Never);
+            assert!(
+                !shown.contains("sk-written-out") && shown.contains("***"),
+                "{shown}"
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 use super::diagnostic::Diagnostic;
 use super::reader::{Context, Field};
 use super::schema::{self, Keys};
-use super::text::{SpecString, is_secret};
+use super::text::SpecString;
 use super::{files, resolved};
 
 pub(super) const KEYS: [&str; 5] = ["endpoint", "api_key", "region", "rate_limit", "local"];
@@ -223,9 +223,15 @@ fn read_api_key(
     let written_default =
         field.is_none_or(|field| ctx.sources.slice(field.node.span).contains(DEFAULT_API_KEY));
     let environment_key = (ctx.lookup)("FLEET_API_KEY").filter(|key| !key.is_empty());
+    if let Some(key) = &environment_key {
+        // Whether this run needs it or not, nothing of it is to be written.
+        ctx.note_secret("FLEET_API_KEY", key.clone());
+    }
     let mut key = match (field, written_default, environment_key) {
-        // The embedded server asks for no key, and writing out the default must not change that.
-        (_, true, None) if is_local != Some(false) => return None,
+        // The embedded server makes a key of its own, and writing out the default must not change that: the key of
+        // the hosted service has no business with verifiers and agents that know the embedded server's.
+        (_, true, _) if is_local == Some(true) => return None,
+        (_, true, None) if is_local.is_none() => return None,
         (None, _, None) => {
             let message =
                 "there is no API key: the environment variable `FLEET_API_KEY` is not set";
@@ -264,9 +270,7 @@ fn read_api_key(
             key = SpecString::hidden(key.text().to_owned(), DEFAULT_API_KEY);
         }
     }
-    if is_secret("FLEET_API_KEY", key.text()) {
-        ctx.secrets.push(key.text().to_owned());
-    }
+    ctx.note_secret("FLEET_API_KEY", key.text().to_owned());
     Some(key)
 }
 

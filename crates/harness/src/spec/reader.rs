@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use redact::{MIN_SECRET_BYTES, names_a_secret};
+
 use super::diagnostic::{Diagnostic, Sources, Span, quote};
 use super::suggest::{near, unknown_key};
 use super::template::{BUILT_IN, Template, TemplateError};
@@ -196,10 +198,8 @@ impl Context<'_> {
     pub(super) fn template(&mut self, field: &Field<'_>) -> Option<Template> {
         let (segments, origin) = self.segments(field)?;
         for segment in &segments {
-            if let Segment::Variable { name, value } = segment
-                && is_secret(name, value)
-            {
-                self.secrets.push(value.clone());
+            if let Segment::Variable { name, value } = segment {
+                self.note_secret(name, value.clone());
             }
         }
         if segments.iter().any(|segment| segment.text().contains('\0')) {
@@ -288,10 +288,19 @@ impl Context<'_> {
         Some(tidy(&self.spec_dir.join(text)))
     }
 
-    /// Text with its variables filled in.
+    /// Text with its variables filled in. Whatever it is for, the value of one that is called like a secret is one.
     pub(super) fn interpolate(&mut self, field: &Field<'_>, text: &str) -> Option<Vec<Segment>> {
         match interpolate(text, self.lookup) {
-            Ok(segments) => Some(segments),
+            Ok(segments) => {
+                for segment in &segments {
+                    if let Segment::Variable { name, value } = segment
+                        && names_a_secret(name)
+                    {
+                        self.note_secret(name, value.clone());
+                    }
+                }
+                Some(segments)
+            }
             Err(errors) => {
                 for error in errors {
                     let (mark, hint) = match &error {
@@ -313,6 +322,24 @@ impl Context<'_> {
                     );
                 }
                 None
+            }
+        }
+    }
+
+    /// Remembers the value of a variable that is to be hidden in everything that is written.
+    pub(super) fn note_secret(&mut self, name: &str, value: String) {
+        if is_secret(name, &value) {
+            self.secrets.push(value);
+        } else if names_a_secret(name) && (1..MIN_SECRET_BYTES).contains(&value.len()) {
+            let message = format!(
+                "the value of `{name}` is shorter than {MIN_SECRET_BYTES} characters: it is not masked in logs and results"
+            );
+            let known = self
+                .diagnostics
+                .iter()
+                .any(|known| known.message == message);
+            if !known {
+                self.report(Diagnostic::warning("", None, message));
             }
         }
     }

@@ -530,7 +530,7 @@ prop_compose! {
         };
         let mut command: Vec<_> = words.iter().map(word).collect();
         command.insert(0, Value::from("program"));
-        let env: Value = Value::Mapping(env.iter().filter(|(name, _)| !super::text::names_a_secret(name)).map(|(name, value)| (Value::from(name.as_str()), word(value))).collect());
+        let env: Value = Value::Mapping(env.iter().filter(|(name, _)| !redact::names_a_secret(name)).map(|(name, value)| (Value::from(name.as_str()), word(value))).collect());
         let tree = super::resolved::map([
             ("version", Value::from(1)),
             ("name", Value::from(name)),

@@ -2,6 +2,9 @@
 //! never change the structure of the document, and a text remembers which of its parts came from the environment.
 
 use std::fmt;
+use std::path::Path;
+
+use redact::{MIN_SECRET_BYTES, names_a_secret};
 
 /// Finds the value of an environment variable; tests pass a map.
 pub type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -189,37 +192,21 @@ const PUBLIC_VARIABLES: [&str; 12] = [
 /// Shorter values are only hidden when the name of the variable says that it is a secret: replacing every `1` or
 /// `small` of a log would make it unreadable.
 const SHORTEST_UNNAMED_SECRET: usize = 8;
-/// No value shorter than this is ever hidden.
-const SHORTEST_SECRET: usize = 4;
-
-/// True when the name of a variable says that its value is a secret.
-pub(super) fn names_a_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    name.split('_').any(|word| {
-        [
-            "KEY",
-            "APIKEY",
-            "TOKEN",
-            "SECRET",
-            "PASSWORD",
-            "PASSWD",
-            "PASSPHRASE",
-            "CREDENTIAL",
-            "CREDENTIALS",
-            "JWT",
-        ]
-        .contains(&word)
-    })
-}
 
 /// True when the value of this variable is to be hidden in what is written.
 pub(super) fn is_secret(name: &str, value: &str) -> bool {
     let shortest = if names_a_secret(name) {
-        SHORTEST_SECRET
+        MIN_SECRET_BYTES
     } else {
         SHORTEST_UNNAMED_SECRET
     };
-    value.len() >= shortest && !PUBLIC_VARIABLES.contains(&name)
+    value.len() >= shortest && !PUBLIC_VARIABLES.contains(&name) && !is_place(value)
+}
+
+/// A path of this machine is no secret whatever its variable is called, and people need it to find their files.
+fn is_place(value: &str) -> bool {
+    let path = Path::new(value);
+    path.is_absolute() && path.exists()
 }
 
 #[cfg(test)]
@@ -297,13 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn short_values_are_secrets_only_by_name() {
-        assert!(is_secret("OPENAI_API_KEY", "sk12"));
-        assert!(!is_secret("OPENAI_API_KEY", "x"));
+    fn c4_short_values_are_secrets_only_by_name() {
+        assert!(is_secret("OPENAI_API_KEY", "sk1234"));
+        assert!(!is_secret("OPENAI_API_KEY", "sk123"));
         assert!(!is_secret("MODEL", "small"));
         assert!(is_secret("DATABASE_URL", "postgres://a:b@c"));
         assert!(!is_secret("HOME", "/home/somebody"));
-        assert!(!names_a_secret("MONKEY"));
+        assert!(!is_secret("KEY_FOLDER", "/usr/bin"), "a place");
+        assert!(is_secret("WEBHOOK", "/services/T0/B0/nowhere"));
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use super::agent_result::{AgentResult, ClaimedFault};
 use super::attempt::{Current, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
 use super::provision::Lease;
+use super::written;
 use crate::runner::{LivePhase, Notice, StopLevel};
 use crate::world::AgentTree;
 
@@ -123,6 +124,9 @@ async fn settle(
     exit: &TreeExit,
     ended: &Ended,
 ) -> Result<AgentReport, AttemptFailure> {
+    let result = AgentResult::collect(&files.result, exit.last_json_line.as_deref());
+    keep_transcript(&result, files);
+    mask(context, files).await;
     if !exit.proven_dead {
         return Err(AttemptFailure::permanent(Failure {
             phase: Phase::Agent,
@@ -130,28 +134,22 @@ async fn settle(
             message: survivors(exit),
         }));
     }
-    let result = AgentResult::collect(&files.result, exit.last_json_line.as_deref());
     for note in &result.notes {
         context.notify(Notice::Warning(format!("{}: {note}", current.plan.id)));
     }
-    keep_transcript(&result, files);
     let tempfail = exit.status == LeaderStatus::Exited(TRY_AGAIN);
     let claims_infrastructure = result.fault == Some(ClaimedFault::Infrastructure);
     let let_down = *ended == Ended::ByItself && (tempfail || claims_infrastructure);
-    let report = report(exit, ended, &result);
-    // The verifier gets the answer as it was given; only what is written is masked.
-    let masked = |text: &Option<String>| text.clone().map(|text| context.masked(text));
-    let mut written = AgentReport {
-        error: masked(&report.error),
-        final_answer: masked(&report.final_answer),
-        ..report.clone()
-    };
     let at_its_own_end = matches!(ended, Ended::ByItself | Ended::OutOfTime);
-    written.verifiable = at_its_own_end && !let_down && written.final_answer == report.final_answer;
+    // The verifier gets the answer as it was given; only what is written is masked.
+    let report = AgentReport {
+        verifiable: at_its_own_end && !let_down,
+        ..report(exit, ended, &result)
+    };
     let finished = Event::AgentFinished {
         trial: current.plan.id.clone(),
         attempt: current.attempt,
-        report: Box::new(written.clone()),
+        report: Box::new(report.clone()),
     };
     context
         .record(finished)
@@ -161,7 +159,7 @@ async fn settle(
         return Err(AttemptFailure::infrastructure(Failure {
             phase: Phase::Agent,
             kind: ErrorKind::AgentInfrastructure,
-            message: written.error.unwrap_or_else(|| {
+            message: report.error.unwrap_or_else(|| {
                 format!("the agent says that the infrastructure failed it (exit {TRY_AGAIN})")
             }),
         }));
@@ -212,6 +210,19 @@ fn keep_transcript(result: &AgentResult, files: &AgentFiles) {
     }
     if let Err(error) = fs_err::write(&files.transcript, lines) {
         tracing::warn!(%error, "the transcript could not be kept");
+    }
+}
+
+/// Takes secrets out of the files that the agent wrote and we show. The result was read before: the verifier gets it
+/// as it was given.
+async fn mask(context: &TrialContext, files: &AgentFiles) {
+    for path in files.of_the_agent() {
+        let redactor = context.redactor.clone();
+        let masking = move || written::mask_file(&redactor, &path);
+        let masked = tokio::task::spawn_blocking(masking).await;
+        if let Ok(Err(problem)) = masked {
+            context.notify(Notice::Warning(problem));
+        }
     }
 }
 

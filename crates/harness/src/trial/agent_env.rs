@@ -65,6 +65,11 @@ impl AgentFiles {
         Ok(files)
     }
 
+    /// What an agent writes and we read or show.
+    pub(crate) fn of_the_agent(&self) -> [PathBuf; 3] {
+        [&self.result, &self.transcript, &self.session_log].map(Clone::clone)
+    }
+
     fn write(&self, layout: &TrialLayout, current: Current<'_>, lease: &Lease) -> io::Result<()> {
         fs_err::create_dir_all(&self.folder)?;
         if current.attempt > Attempt::FIRST {
@@ -157,7 +162,7 @@ pub(crate) fn command(
     command.stdout = sink(&files.stdout);
     command.stderr = sink(&files.stderr);
     command.watch_last_json_line = true;
-    command.mask = context.secrets();
+    command.mask = context.redactor.clone();
     command.grace = agent.grace_period;
     command.limits = Limits {
         data_bytes: agent.memory_limit,

@@ -8,11 +8,14 @@ use std::path::Path;
 use run_record::{AgentOutcome, Usage};
 use serde_json::{Map, Value};
 
+use super::written::cut;
+
 /// The largest result file that is read; an answer belongs in it, a transcript beside it.
 const MAX_RESULT: u64 = 16 * 1024 * 1024;
 
-/// Final answers and errors go into the journal and to the verifier; what is longer is cut.
-const MAX_TEXT: usize = 1024 * 1024;
+/// A final answer may be a document. It goes to the verifier and into the journal, one line of which holds it even if
+/// every character of it needs six in JSON.
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// Why an agent says that it did not do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,13 @@ impl AgentResult {
     }
 }
 
+/// Bytes of text that are kept of a result; 0 of what is none.
+pub(crate) fn read_agent_result(bytes: &[u8]) -> usize {
+    let result = parse(bytes).unwrap_or_default();
+    let texts = [&result.final_answer, &result.error];
+    texts.into_iter().flatten().map(String::len).sum()
+}
+
 fn read_file(path: &Path) -> Result<Option<AgentResult>, String> {
     let size = match std::fs::metadata(path) {
         Ok(data) if data.is_file() => data.len(),
@@ -84,14 +94,14 @@ fn parse(bytes: &[u8]) -> Option<AgentResult> {
     let mut result = AgentResult::default();
     let notes = &mut result.notes;
     result.final_answer = take(&mut fields, "final_answer", notes, |value| match value {
-        Value::String(text) => Some(cut(text)),
-        other => Some(cut(other.to_string())),
+        Value::String(text) => Some(cut(&text, MAX_ANSWER)),
+        other => Some(cut(&other.to_string(), MAX_ANSWER)),
     });
     result.completed = take(&mut fields, "completed", notes, |value| value.as_bool());
     result.error = take(&mut fields, "error", notes, |value| match value {
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(cut(text)),
-        other => Some(cut(other.to_string())),
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
     });
     result.fault = take(&mut fields, "error_kind", notes, |value| {
         match value.as_str() {
@@ -138,13 +148,6 @@ fn take<T>(
         ));
     }
     read
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -216,9 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn a_final_answer_of_any_length_is_bounded() {
-        let long = "é".repeat(MAX_TEXT);
+    fn a11_a_final_answer_of_any_length_is_bounded_and_says_so() {
+        let long = "é".repeat(MAX_ANSWER);
         let result = collect(Some(&format!(r#"{{"final_answer":"{long}"}}"#)), None);
-        assert!(result.final_answer.unwrap().len() <= MAX_TEXT);
+        let answer = result.final_answer.unwrap();
+        assert!(answer.len() <= MAX_ANSWER + 100);
+        assert!(answer.ends_with("é [harness: 1048576 bytes cut]"));
     }
 }

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_api::{SecretString, types};
+use redact::Redactor;
 use run_record::{Event, Failure, RunId, RunLayout, TrialId};
 use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::written;
 use crate::lease::{Beats, Heartbeats};
 use crate::recorder::{JournalBroken, Recorder};
 use crate::runner::{Admission, LivePhase, Notice, StopSignal};
 use crate::spec::{RunSpec, TTL_MARGIN, VERIFY_TIMEOUT};
 use crate::world::{Agents, Service};
-
-/// The shortest text that is masked.
-const LEAST_SECRET: usize = 4;
 
 /// What every trial of a run shares.
 pub(crate) struct TrialContext {
@@ -31,6 +30,8 @@ pub(crate) struct TrialContext {
     pub(crate) stop: StopSignal,
     /// For agents with `fleet_access`.
     pub(crate) api_key: SecretString,
+    /// Knows the credential and what the spec took from the environment.
+    pub(crate) redactor: Redactor,
     pub(crate) agents: Arc<dyn Agents>,
     /// The running harness, for the placeholder `{harness}`.
     pub(crate) harness_program: PathBuf,
@@ -40,7 +41,7 @@ pub(crate) struct TrialContext {
 impl TrialContext {
     /// Tells the dispatcher. After a third signal nobody listens, and nothing is lost by it.
     pub(crate) fn notify(&self, notice: Notice) {
-        let _ = self.notices.send(notice);
+        let _ = self.notices.send(written::notice(&self.redactor, notice));
     }
 
     pub(crate) fn phase(&self, trial: &TrialId, phase: LivePhase) {
@@ -52,6 +53,7 @@ impl TrialContext {
 
     /// Returns once the event is durable.
     pub(crate) async fn record(&self, event: Event) -> Result<(), JournalBroken> {
+        let event = written::event(&self.redactor, event);
         self.recorder.record(vec![event]).await
     }
 
@@ -60,24 +62,9 @@ impl TrialContext {
         types::RunId::new(self.run_id.as_str())
     }
 
-    /// What must not be written anywhere: the credential and what the spec took from the environment.
-    pub(crate) fn secrets(&self) -> Vec<Vec<u8>> {
-        let key = self.api_key.expose_secret();
-        let secrets = self.spec.secrets().chain([key]);
-        // A very short one would mask half of every text, and is no secret.
-        secrets
-            .filter(|secret| secret.len() >= LEAST_SECRET)
-            .map(|secret| secret.as_bytes().to_vec())
-            .collect()
-    }
-
-    /// The same for a text: an agent's error or answer.
+    /// A text to be written: an agent's error, a verifier's answer.
     pub(crate) fn masked(&self, text: String) -> String {
-        let key = self.api_key.expose_secret();
-        let secrets = self.spec.secrets().chain([key]);
-        secrets
-            .filter(|secret| secret.len() >= LEAST_SECRET)
-            .fold(text, |text, secret| text.replace(secret, "***"))
+        self.redactor.text(&text).into_owned()
     }
 
     /// How long an instance may be held to verify work that was finished before: every try and every wait between.
@@ -90,6 +77,11 @@ impl TrialContext {
     pub(crate) fn lease_time(&self) -> Duration {
         self.spec.environment.ttl(&self.spec.agent)
     }
+}
+
+/// Knows what must not be written anywhere.
+pub(crate) fn redactor(spec: &RunSpec, api_key: &SecretString) -> Redactor {
+    Redactor::new(spec.secrets().chain([api_key.expose_secret()]))
 }
 
 /// Why an attempt has no score, and what follows from it.

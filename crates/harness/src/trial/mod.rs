@@ -10,7 +10,9 @@ mod context;
 mod provision;
 mod teardown;
 mod verify;
+mod written;
 
+pub(crate) use agent_result::read_agent_result;
 pub(crate) use attempt::{millis, run_trial};
-pub(crate) use context::TrialContext;
+pub(crate) use context::{TrialContext, redactor};
 pub(crate) use teardown::close;

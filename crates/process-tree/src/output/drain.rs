@@ -2,6 +2,7 @@
 
 use std::io;
 
+use redact::Redactor;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
@@ -9,7 +10,6 @@ use tokio::sync::oneshot;
 
 use super::head_tail::HeadTail;
 use super::json_line::LastJsonLine;
-use super::mask::Mask;
 use crate::exit::StreamStats;
 
 /// As much as a pipe holds on Linux, so that one read can empty it.
@@ -37,7 +37,7 @@ pub(crate) struct Handling {
     /// Remember the last line that starts with `{`.
     pub(crate) watch: bool,
     /// Replaced before anything is kept or remembered.
-    pub(crate) mask: Vec<Vec<u8>>,
+    pub(crate) mask: Redactor,
 }
 
 /// Reads `pipe` to its end, or until `stop` fires, and keeps what `handling` says in `store`.
@@ -52,7 +52,7 @@ pub(crate) async fn drain(
 ) -> Drained {
     let mut keep = HeadTail::new(handling.limit);
     let mut watch = handling.watch.then(LastJsonLine::new);
-    let mut mask = Mask::new(&handling.mask);
+    let mut mask = handling.mask.stream();
     let mut seen = 0;
     let mut stats = StreamStats::default();
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -73,9 +73,9 @@ pub(crate) async fn drain(
                 seen += length as u64;
                 let bytes = mask.push(&chunk[..length]);
                 if let Some(watch) = &mut watch {
-                    watch.push(&bytes);
+                    watch.push(bytes);
                 }
-                let head = keep.push(&bytes);
+                let head = keep.push(bytes);
                 stats.bytes_kept += store.write(head, &mut stats).await;
             }
             Err(error) => {
@@ -86,9 +86,9 @@ pub(crate) async fn drain(
     }
     let rest = mask.finish();
     if let Some(watch) = &mut watch {
-        watch.push(&rest);
+        watch.push(rest);
     }
-    let head = keep.push(&rest);
+    let head = keep.push(rest);
     stats.bytes_kept += store.write(head, &mut stats).await;
     stats.bytes_seen = seen;
     // Masking changes lengths, so what was dropped is counted after it.

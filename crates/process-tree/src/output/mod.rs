@@ -3,7 +3,6 @@
 mod drain;
 mod head_tail;
 mod json_line;
-mod mask;
 
 #[cfg(target_os = "linux")]
 pub(crate) use drain::Store;

@@ -155,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, Outcome, RunBuilder};
+    use run_record::{ErrorKind, Phase, VerifierReport};
 
     fn rows_of(bytes: &[u8]) -> Vec<Vec<String>> {
         ::csv::ReaderBuilder::new()
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contract_of_the_columns_holds() {
+    fn c10_the_contract_of_the_columns_holds() {
         let contract = "run_id,task_key,variant,trial,status,passed,score,agent,exit_code,phase,error_kind,error,\
             attempts,teardown,env_key,data_key,instance_id,steps,input_tokens,output_tokens,cost_usd,started_at,\
             queue_ms,provision_ms,agent_ms,verify_ms,teardown_ms,total_ms,verifier_execution_id,trial_dir";
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn nasty_values() {
+    fn c1_c2_nasty_values() {
         let record = fixture::nasty();
         let bytes = csv(&record, &Summary::of(&record));
         insta::assert_snapshot!(
@@ -207,16 +208,57 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stay_numbers() {
+    fn c1_c10_numbers_stay_numbers_with_a_point_and_no_loss() {
         assert_eq!(number(Some(-0.5)), "-0.5");
         assert_eq!(number(Some(0.1 + 0.2)), "0.30000000000000004");
         assert_eq!(number(Some(1.0)), "1");
         assert_eq!(number(None::<f64>), "");
     }
 
+    /// A record whose texts are all the same hostile one.
+    fn hostile(text: &str) -> RunRecord {
+        let mut run = RunBuilder::new();
+        run.trial(
+            text,
+            1,
+            &Outcome::Unscored(Phase::Verify, ErrorKind::VerifierError, "x"),
+        );
+        let mut record = run.finish();
+        let trial = &mut record.trials[0];
+        trial.env_key = text.to_owned();
+        trial.data_key = Some(text.to_owned());
+        trial.failure.as_mut().unwrap().message = text.to_owned();
+        trial.verifier = Some(VerifierReport {
+            execution_id: Some(text.to_owned()),
+            elapsed_ms: 0,
+            tries: 1,
+        });
+        record
+    }
+
+    /// What CSV gets wrong: starts of formulas, quotes, separators, line ends, NUL, tabs.
+    fn cell() -> impl Strategy<Value = String> {
+        let starts = "[=+@'\t\r\n\0＝＋－＠-]";
+        let rest = "[a-z,;\"'\r\n\t\0=+-]{0,12}";
+        (starts, rest).prop_map(|(start, rest)| start + &rest)
+    }
+
     proptest! {
         #[test]
-        fn any_task_key_survives(key in any::<String>(), score in 0.0_f64..=1.0) {
+        fn c1_c2_every_hostile_cell_is_neutral_and_reads_back(text in cell()) {
+            let record = hostile(&text);
+            let rows = rows_of(&csv(&record, &Summary::of(&record)));
+            prop_assert_eq!(rows.len(), 2);
+            for column in ["task_key", "env_key", "data_key", "error", "verifier_execution_id"] {
+                let at = CSV_COLUMNS.iter().position(|known| *known == column).unwrap();
+                let cell = &rows[1][at];
+                prop_assert!(cell.starts_with('\''), "{}: {:?}", column, cell);
+                prop_assert_eq!(&cell[1..], &text);
+            }
+        }
+
+        #[test]
+        fn c1_c2_c10_any_task_key_and_score_survive(key in any::<String>(), score in 0.0_f64..=1.0) {
             let mut run = RunBuilder::new();
             run.trial(&key, 1, &Outcome::Score(score));
             let record = run.finish();

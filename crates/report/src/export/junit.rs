@@ -169,13 +169,14 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, Outcome, RunBuilder};
+    use run_record::{ErrorKind, Phase};
 
     fn render(record: &RunRecord) -> String {
         String::from_utf8(junit(record, &Summary::of(record))).unwrap()
     }
 
     #[test]
-    fn nasty_values() {
+    fn c8_nasty_values() {
         insta::assert_snapshot!(render(&fixture::nasty()));
     }
 
@@ -195,15 +196,31 @@ mod tests {
         matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
     }
 
+    /// What XML cannot hold or gives a meaning to.
+    fn hostile() -> impl Strategy<Value = String> {
+        let parts = prop_oneof![
+            Just("]]>".to_owned()),
+            Just("<![CDATA[".to_owned()),
+            Just("&#0;&lt;".to_owned()),
+            Just("\u{1b}[31m\0\u{b}\u{fffe}\u{ffff}".to_owned()),
+            "\\PC{0,8}",
+            any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(parts, 0..8).prop_map(|parts| parts.concat())
+    }
+
     proptest! {
         #[test]
-        fn any_task_key_is_legal(key in any::<String>()) {
+        fn c8_any_text_is_legal_xml_and_reads_back(key in any::<String>(), message in hostile()) {
             let mut run = RunBuilder::new();
             run.trial(&key, 1, &Outcome::Score(0.5));
-            let text = render(&run.finish());
+            run.trial("u", 1, &Outcome::Unscored(Phase::Verify, ErrorKind::VerifierError, "x"));
+            let mut record = run.finish();
+            record.trials[1].failure.as_mut().unwrap().message = message;
+            let text = render(&record);
             prop_assert!(text.chars().all(is_xml_char), "{:?}", text);
             let report = Report::deserialize_from_str(&text).unwrap();
-            prop_assert_eq!(report.failures, 1);
+            prop_assert_eq!((report.failures, report.errors), (1, 1));
         }
     }
 }

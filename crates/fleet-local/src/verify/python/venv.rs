@@ -245,7 +245,10 @@ async fn step(
     let mut command = TreeCommand::new(program, folder);
     command.args = arguments.to_vec();
     // pip must find proxies, certificates, its index and its cache as it does in the user's shell.
-    command.env = std::env::vars_os().collect();
+    // Installing runs code of packages, which has no use for anybody's keys.
+    command.env = std::env::vars_os()
+        .filter(|(name, _)| !redact::names_a_secret(&name.to_string_lossy()))
+        .collect();
     command.stdout = OutputSink::Memory { limit: OUTPUT };
     command.stderr = OutputSink::Memory { limit: OUTPUT };
     let mut tree = process_tree::spawn(shim, command)

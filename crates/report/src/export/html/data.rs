@@ -325,13 +325,27 @@ mod tests {
     use crate::fixture;
 
     #[test]
-    fn nothing_in_the_block_can_end_it() {
+    fn c3_nothing_in_the_block_can_end_it() {
         let record = fixture::nasty();
         let json = embed(&record, &Summary::of(&record));
         assert!(!json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         for (trial, written) in record.trials.iter().zip(read["tasks"].as_array().unwrap()) {
             assert_eq!(written, trial.id.task.as_str());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn c3_c4_any_text_stays_inside_the_block_and_reads_back(text in "(<|>|&|/|script|<!--|\u{2028}|[a-z]|\\PC){0,12}") {
+            let mut run = fixture::RunBuilder::new();
+            run.trial(&text, 1, &fixture::Outcome::Score(0.5));
+            let record = run.finish();
+            let json = embed(&record, &Summary::of(&record));
+            let ends = json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
+            proptest::prop_assert!(!ends);
+            let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+            proptest::prop_assert_eq!(&read["tasks"][0], &serde_json::Value::from(text));
         }
     }
 

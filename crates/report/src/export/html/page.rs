@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn nasty_values() {
+    fn c3_nasty_values() {
         let page = body_of(&render(&fixture::nasty()));
         assert_eq!(page.matches("</script").count(), 2, "data ended an element");
         assert_eq!(page.to_lowercase().matches("<script").count(), 2);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_for_nothing() {
+    fn c3_the_page_asks_for_nothing() {
         let page = render(&fixture::sample(20, 2, &["model=small", "model=large"]));
         for reference in [
             "http://",
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_names_the_sources_as_they_stand_in_the_page() {
+    fn c3_the_policy_names_the_sources_as_they_stand_in_the_page() {
         let page = render(&fixture::sample(3, 1, &["default"]));
         for (element, hash) in [("script", hash(JS)), ("style", hash(CSS))] {
             let open = format!("<{element}>");
