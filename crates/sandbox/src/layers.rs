@@ -62,6 +62,14 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// Nothing was asked for.
+    pub const fn none() -> Self {
+        Self {
+            held: BTreeSet::new(),
+            missing: BTreeMap::new(),
+        }
+    }
+
     /// Whether a layer holds.
     pub fn holds(&self, layer: Layer) -> bool {
         self.held.contains(&layer)

@@ -10,20 +10,22 @@ use super::Violation;
 use crate::workspace::{Package, Workspace};
 
 /// Every crate with the crates of this workspace that it may use, tests included. Leaves first: an arrow may only point to an earlier line.
-const DIRECTIONS: [(&str, &[&str]); 9] = [
+const DIRECTIONS: [(&str, &[&str]); 10] = [
     ("fleet-api", &[]),
     ("run-record", &[]),
     ("process-tree", &[]),
+    ("sandbox", &[]),
     ("helpdesk", &[]),
     ("report", &["run-record"]),
     ("harness", &["fleet-api", "run-record", "process-tree"]),
-    ("fleet-local", &["fleet-api", "process-tree"]),
+    ("fleet-local", &["fleet-api", "process-tree", "sandbox"]),
     (
         "cli",
         &[
             "fleet-api",
             "run-record",
             "process-tree",
+            "sandbox",
             "helpdesk",
             "report",
             "harness",

@@ -14,7 +14,9 @@ use crate::support::{Instance, Service, failure, request_with, score};
     clippy::print_stdout,
     reason = "a skipped test says so, with its reason"
 )]
-async fn service(change: impl FnOnce(&mut fleet_local::verify::VerifyConfig)) -> Option<Service> {
+pub(crate) async fn service(
+    change: impl FnOnce(&mut fleet_local::verify::VerifyConfig),
+) -> Option<Service> {
     let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("python");
     let service = Service::with(|config| {
         config.python = PythonConfig::managed(cache);
@@ -286,8 +288,23 @@ async fn a_killed_worker_is_replaced_and_its_verification_is_an_error() {
         return;
     };
     let instance = Instance::served("").await;
-    let killer = "import os, signal, time\ndef v(env):\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)";
-    let verdict = service.run(killer, json!({}), &instance).await;
+    // From outside: a verifier cannot, which `sandbox.rs` tries.
+    let mark = format!("61.{:09}", std::process::id());
+    let source = format!(
+        "import subprocess\ndef v(env):\n    subprocess.run(['sleep', '{mark}'])\n    return 0"
+    );
+    let running = service.run(&source, json!({}), &instance);
+    let kill = async {
+        let sleeper = condition(|| process_with(&mark)).await;
+        // sleep → the verifier's process → the worker
+        let worker = parent(parent(sleeper));
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(worker),
+            nix::sys::signal::SIGKILL,
+        )
+        .unwrap();
+    };
+    let (verdict, ()) = tokio::join!(running, kill);
     assert_eq!(failure(&verdict).0, "VerifierCrash");
     assert_eq!(
         score(
@@ -378,18 +395,32 @@ async fn a_warm_verification_is_quick() {
 }
 
 /// Whether a process has this argument.
-fn is_running(argument: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut lines =
-        processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-    lines.any(|line| {
-        line.split(|byte| *byte == 0)
-            .any(|part| part == argument.as_bytes())
-    })
+pub(crate) fn is_running(argument: &str) -> bool {
+    process_with(argument).is_some()
+}
+
+/// The process with this argument.
+fn process_with(argument: &str) -> Option<i32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .find_map(|process| {
+            let id = process.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(process.path().join("cmdline")).ok()?;
+            line.split(|byte| *byte == 0)
+                .any(|part| part == argument.as_bytes())
+                .then_some(id)
+        })
+}
+
+fn parent(process: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    line.unwrap().trim().parse().unwrap()
 }
 
 /// Waits for a condition, with a deadline.
-async fn condition<T>(mut holds: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn condition<T>(mut holds: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(value) = holds() {
@@ -398,4 +429,37 @@ async fn condition<T>(mut holds: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "the condition did not come");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, for whoever changes what a verification costs: `cargo nextest run -p fleet-local --run-ignored only throughput`"]
+async fn throughput() {
+    let Some(service) = service(|_| ()).await else {
+        return;
+    };
+    let instance = Instance::served("UPDATE tickets SET status = 'closed' WHERE id = 2").await;
+    for (what, source) in [
+        ("empty", "def v(env): return 1"),
+        ("of the SDK's dialect", CLOSE_2),
+    ] {
+        let run = || service.run(source, json!({"final_answer": "ticket two"}), &instance);
+        assert_eq!(score(&run().await), 1.0);
+        let started = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(score(&run().await), 1.0);
+        }
+        println!(
+            "Python verifications ({what}), one after the other: {:.1}/s",
+            20.0 / started.elapsed().as_secs_f64()
+        );
+        let started = Instant::now();
+        for verdict in futures::future::join_all((0..64).map(|_| run())).await {
+            assert_eq!(score(&verdict), 1.0);
+        }
+        println!(
+            "Python verifications ({what}), as many as there is room for: {:.1}/s",
+            64.0 / started.elapsed().as_secs_f64()
+        );
+    }
+    service.service.shutdown().await;
 }

@@ -33,7 +33,7 @@ pub(crate) fn confine(policy: &Policy) -> (Layers, Option<TcpListener>) {
     limits::apply(&policy.limits, countable, &mut layers);
     layers.note(
         Layer::Capabilities,
-        no_privileges.and_then(|()| capabilities::drop_all()),
+        no_privileges.and_then(|()| capabilities::drop_all(policy.role)),
     );
     files::restrict(policy, &mut layers);
     let filters = calls::filters(policy.role, &layers);

@@ -20,7 +20,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::{Gid, Uid};
 
 use crate::layers::{Layer, Layers};
-use crate::policy::Policy;
+use crate::policy::{Policy, Role};
 
 /// What the namespaces were made for.
 pub(super) struct Own {
@@ -32,10 +32,13 @@ pub(super) struct Own {
 
 /// Enters namespaces of its own and sets them up.
 pub(super) fn enter(policy: &Policy, layers: &mut Layers) -> Own {
-    let users = match unshare_all() {
+    let is_program = policy.role == Role::Program;
+    let users = match unshare_all(is_program) {
         Ok(users) => users,
         Err(reason) => {
-            layers.note::<()>(Layer::Network, Err(reason.clone()));
+            if is_program {
+                layers.note::<()>(Layer::Network, Err(reason.clone()));
+            }
             layers.note::<()>(Layer::Mounts, Err(reason));
             return Own {
                 users: false,
@@ -43,14 +46,19 @@ pub(super) fn enter(policy: &Policy, layers: &mut Layers) -> Own {
             };
         }
     };
-    let listener = layers.note(Layer::Network, network(policy.port)).flatten();
+    let listener = if is_program {
+        layers.note(Layer::Network, network(policy.port)).flatten()
+    } else {
+        None
+    };
     layers.note(Layer::Mounts, read_only(&policy.write));
     Own { users, listener }
 }
 
-/// Whether a user namespace was made too.
-fn unshare_all() -> Result<bool, String> {
-    let ours = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+/// Whether a user namespace was made too. A worker keeps the network that it is in, for children that can make none of their own.
+fn unshare_all(network: bool) -> Result<bool, String> {
+    let mut ours = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+    ours.set(CloneFlags::CLONE_NEWNET, network);
     let (uid, gid) = (Uid::effective(), Gid::effective());
     // For root too: what is left of its privileges then holds for these namespaces only.
     match unshare(CloneFlags::CLONE_NEWUSER | ours) {

@@ -6,6 +6,9 @@ its HTTP client tens of milliseconds; both happen here once, and every child sta
   control socket   the server listens; this script connects, says it is ready, and ends when the connection closes
   work socket      this script listens; one connection per verification: one request, one answer, both a 4-byte big-endian length and JSON
 
+A child takes from itself what a verifier must not have, and asks the server whether what holds is enough (`confine.py`), before it looks
+at the verifier.
+
 A child prints into a pipe that this script drains, so what a verifier prints never mixes with the protocol. This script enforces the wall
 clock with SIGKILL on the child's process group, and reports how a child ended that could not do so itself.
 """
@@ -19,7 +22,6 @@ import json
 import linecache
 import math
 import os
-import resource
 import selectors
 import shutil
 import signal
@@ -30,6 +32,12 @@ import tempfile
 import time
 import traceback
 import types
+
+# Isolated mode looks for modules in no folder of ours.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from confine import confine, limit  # noqa: E402
+
+sys.path.pop(0)
 
 REQUEST_LIMIT = 96 * 1024 * 1024
 RESULT_LIMIT = 8 * 1024 * 1024
@@ -54,23 +62,6 @@ class Alarm:
     def __call__(self, _signal, _frame):
         self.rang = True
         raise VerifierTimeout()
-
-
-def limit(name, value):
-    """Lowers one resource limit, never above the hard limit that is already there."""
-    _, hard = resource.getrlimit(name)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(name, (value, value))
-
-
-def apply_limits(request):
-    seconds = int(math.ceil(request["time_limit"]))
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_AS, int(request["memory_limit"]))
-    limit(resource.RLIMIT_CPU, seconds + 5)
-    limit(resource.RLIMIT_FSIZE, 256 * 1024 * 1024)
-    limit(resource.RLIMIT_NOFILE, 256)
 
 
 def describe(error):
@@ -251,7 +242,10 @@ def child(fleet, client, request, output, result):
         sys.stdin = open(0, "r", closefd=False)
         sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-        apply_limits(request)
+        if request["sandbox"] is None:
+            limit(request["limits"])
+        else:
+            confine(request["sandbox"], os.getcwd())
         alarm = Alarm()
         signal.signal(signal.SIGALRM, alarm)
         signal.setitimer(signal.ITIMER_REAL, request["time_limit"])
@@ -453,6 +447,7 @@ class Worker:
                     os.close(end)
                 except OSError:
                     pass
+        self.jobs.clear()
 
     def collect(self, job, end, add):
         """One read; True once there is nothing more to come."""
