@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::arguments::CallArguments;
-use super::confine::{self, Confinement, Refused, SandboxMode, Use};
+use super::confine::{self, Confinement, Refused, SandboxMode, Usage};
 use super::outcome::Outcome;
 use crate::error_chain;
 use crate::manager::{OpenError, open_current_read_only, open_seed};
@@ -51,7 +51,7 @@ pub(super) struct Run<'run> {
     pub(super) key: Option<&'run str>,
     pub(super) call: &'run CallArguments,
     pub(super) instance: &'run Arc<dyn InstanceView>,
-    pub(super) usage: Use,
+    pub(super) usage: Usage,
     pub(super) confinement: &'run Confinement,
     pub(super) data_dir: &'run Path,
 }

@@ -5,9 +5,10 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use process_tree::{Shim, TreeCommand};
 use sandbox::{Gate, GateError, Launcher, Layer, Layers, Limits, Policy, Role};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +30,12 @@ const PROCESSES: u64 = 128;
 
 /// Beyond the time limit, which ends verifiers that only wait.
 const CPU_MARGIN: Duration = Duration::from_secs(5);
+
+/// A machine that needs longer to confine a process than this has no room for verifiers.
+const PROBE_TIME: Duration = Duration::from_secs(20);
+const PROBE_MEMORY: u64 = 1024 * 1024 * 1024;
+/// Any port does, in a network where nobody else listens.
+const PROBE_PORT: u16 = 8080;
 
 /// What is needed whatever else is missing. Without one of them a verifier reads the user's files, fills the memory, or reaches other processes.
 const ALWAYS: [Layer; 4] = [
@@ -71,6 +78,8 @@ pub(super) struct Confinement {
     pub(super) launcher: Launcher,
     /// What every verifier may read.
     read: Vec<PathBuf>,
+    /// What holds is the same for all of them, so it is logged once.
+    logged: Once,
 }
 
 /// No verifier was run, or none with the layers that are asked for.
@@ -135,6 +144,7 @@ impl Confinement {
             mode: config.mode,
             launcher: config.launcher.clone(),
             read,
+            logged: Once::new(),
         }
     }
 
@@ -143,7 +153,7 @@ impl Confinement {
         &self,
         scratch: &Path,
         instance: &Arc<dyn InstanceView>,
-        usage: Use,
+        usage: Usage,
     ) -> Policy {
         Policy {
             read: self.read.clone(),
@@ -158,7 +168,7 @@ impl Confinement {
     pub(super) fn child_policy(
         worker: &Policy,
         instance: &Arc<dyn InstanceView>,
-        usage: Use,
+        usage: Usage,
     ) -> Policy {
         Policy {
             read: worker.read.clone(),
@@ -210,6 +220,8 @@ impl Confinement {
             _ => None,
         };
         let layers = visitor.layers.clone();
+        self.logged
+            .call_once(|| tracing::info!(%layers, "verifiers are confined"));
         visitor.admit().await?;
         Ok(Admitted {
             layers,
@@ -233,12 +245,12 @@ impl Confinement {
 
 /// What one verification may use.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Use {
+pub(super) struct Usage {
     pub(super) time_limit: Duration,
     pub(super) memory_limit: u64,
 }
 
-impl Use {
+impl Usage {
     pub(super) fn limits(self) -> Limits {
         Limits {
             memory_bytes: Some(self.memory_limit),
@@ -290,6 +302,46 @@ pub fn sufficient(layers: &Layers) -> Result<(), String> {
          `fleet.local.verifier_sandbox: best` in the spec, or `harness local --verifier-sandbox best`, runs them with what there is",
         lacking.join("; ")
     ))
+}
+
+/// What would hold for a verifier on this machine, found out by confining a process that then runs nothing.
+///
+/// # Errors
+/// No such process could be started.
+pub async fn probe_sandbox(shim: &Shim, launcher: &Launcher) -> Result<Layers, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let gate = Gate::new().map_err(|error| error.to_string())?;
+    let usage = Usage {
+        time_limit: PROBE_TIME,
+        memory_limit: PROBE_MEMORY,
+    };
+    let policy = Policy {
+        read: sandbox::system_paths(),
+        write: vec![folder.path().to_owned()],
+        port: Some(PROBE_PORT),
+        role: Role::Program,
+        limits: usage.limits(),
+    };
+    let (program, arguments) = launcher.wrap(&policy, gate.path(), &["true".into()]);
+    let mut command = TreeCommand::new(program, folder.path());
+    command.args = arguments;
+    let mut tree = process_tree::spawn(shim, command)
+        .await
+        .map_err(|error| error_chain(&error))?;
+    // Dropping `wait` loses nothing, as it may be called again; dropped at the gate, nothing runs.
+    let met = tokio::select! {
+        biased;
+        met = tokio::time::timeout(PROBE_TIME, gate.meet()) => met,
+        _ = tree.wait() => return Err("the sandbox's process ended at once".to_owned()),
+    };
+    let layers = match met {
+        Ok(Ok(visitor)) => Ok(visitor.layers.clone()),
+        Ok(Err(error)) => Err(error_chain(&error)),
+        Err(_) => Err("the sandbox's process did not answer".to_owned()),
+    };
+    tree.kill();
+    tree.wait().await;
+    layers
 }
 
 /// A child has the layers of the process that it was forked from, too.

@@ -19,7 +19,7 @@ mod text;
 
 pub use arguments::{ArgumentError, CallArguments};
 pub use bundle::{Bundle, BundleError, BundleStore};
-pub use confine::{SandboxConfig, SandboxMode, sufficient};
+pub use confine::{SandboxConfig, SandboxMode, probe_sandbox, sufficient};
 pub use outcome::Outcome;
 pub use pickle::{PickleError, decode as decode_pickle};
 pub use python::{PythonConfig, PythonError, SDK_VERSION};

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::arguments::CallArguments;
 use super::bundle::{Bundle, BundleError, BundleStore, ZIP_BYTES};
 use super::command;
-use super::confine::{Confinement, SandboxConfig, Use};
+use super::confine::{Confinement, SandboxConfig, Usage};
 use super::outcome::Outcome;
 use super::python::{Job, PythonConfig, PythonError, PythonRuntime, RuntimeConfig};
 use super::state::{StateSpec, evaluate};
@@ -298,8 +298,8 @@ impl VerifierService {
         command::run(definition, run).await
     }
 
-    fn usage(&self) -> Use {
-        Use {
+    fn usage(&self) -> Usage {
+        Usage {
             time_limit: self.config.time_limit,
             memory_limit: self.config.memory_limit.unwrap_or(MEMORY_LIMIT),
         }

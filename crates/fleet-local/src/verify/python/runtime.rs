@@ -19,7 +19,7 @@ use crate::error_chain;
 use crate::seam::InstanceView;
 use crate::verify::arguments::CallArguments;
 use crate::verify::bundle::Bundle;
-use crate::verify::confine::{self, Admitted, Confinement, Refused, SandboxMode, Use};
+use crate::verify::confine::{self, Admitted, Confinement, Refused, SandboxMode, Usage};
 use crate::verify::outcome::Outcome;
 
 /// After a failed start the next verifications fail at once for this long: fifty of them must not wait for fifty downloads that fail.
@@ -77,7 +77,7 @@ pub(in crate::verify) struct Job<'job> {
     pub(in crate::verify) function_name: Option<&'job str>,
     pub(in crate::verify) call: &'job CallArguments,
     pub(in crate::verify) instance: &'job Arc<dyn InstanceView>,
-    pub(in crate::verify) usage: Use,
+    pub(in crate::verify) usage: Usage,
 }
 
 /// The worker, if there is one.
