@@ -21,6 +21,7 @@ use super::arguments::CallArguments;
 use super::confine::{self, Confinement, Refused, SandboxMode, Usage};
 use super::outcome::Outcome;
 use crate::error_chain;
+use crate::instance::memory::crowded;
 use crate::manager::{OpenError, open_current_read_only, open_seed};
 use crate::seam::{CURRENT, InstanceFiles, InstanceView};
 
@@ -167,7 +168,7 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
             );
         }
     };
-    let mut admitted = None;
+    let (mut admitted, mut too_many) = (None, false);
     let in_time = tokio::time::timeout(run.usage.time_limit, async {
         if let Some(gate) = gate {
             let (port, inherited) = (confine::port(run.instance), Layers::none());
@@ -181,7 +182,15 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
                 return None;
             }
         }
-        Some(tree.wait().await)
+        let pid = tree.pid();
+        // Both are only looked at, and may be dropped.
+        tokio::select! {
+            exit = tree.wait() => Some(exit),
+            () = crowded(pid, confine::PROCESSES) => {
+                too_many = true;
+                None
+            }
+        }
     })
     .await;
     let outcome = match in_time {
@@ -191,6 +200,13 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
             let exit = tree.wait().await;
             match (ended, &admitted) {
                 (Err(_), _) => read(&exit, Err(run.usage.time_limit)),
+                (Ok(_), _) if too_many => Outcome::failed(
+                    "VerifierExit",
+                    format!(
+                        "the verifier had more than {} processes",
+                        confine::PROCESSES
+                    ),
+                ),
                 (Ok(_), Some(Err(refused))) => refused.clone().into(),
                 (Ok(_), _) => Refused::new("the verifier's sandbox ended before it was one").into(),
             }

@@ -26,7 +26,7 @@ const FILE_BYTES: u64 = 128 * 1024 * 1024;
 const OPEN_FILES: u64 = 256;
 
 /// Threads count too: a JVM has some thirty.
-const PROCESSES: u64 = 128;
+pub(super) const PROCESSES: u64 = 128;
 
 /// Beyond the time limit, which ends verifiers that only wait.
 const CPU_MARGIN: Duration = Duration::from_secs(5);
@@ -132,13 +132,7 @@ impl Confinement {
         let mut read = sandbox::system_paths();
         read.extend(sandbox::installations(folders.iter().map(PathBuf::as_path)));
         read.extend(certificates());
-        read.extend(
-            config
-                .read
-                .iter()
-                .filter(|path| may_be_opened(path))
-                .cloned(),
-        );
+        read.extend(config.read.iter().flat_map(|path| opened(path)));
         read.retain(|path| path.exists());
         Self {
             mode: config.mode,
@@ -360,20 +354,23 @@ pub(super) fn port(instance: &Arc<dyn InstanceView>) -> Option<u16> {
     Url::parse(&instance.root_url()).ok()?.port()
 }
 
-/// Neither the home folder nor one that holds it, whatever a task file lies in.
-fn may_be_opened(path: &Path) -> bool {
+/// What is opened for a folder that was named or in which task files lie: the folder with all below. Of the home folder, and of one that
+/// holds it, only the visible files that lie directly in it: below it are everybody's keys.
+fn opened(path: &Path) -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let real = path.canonicalize();
     let real = real.as_deref().unwrap_or(path);
     let holds_home = home.is_some_and(|home| home.is_absolute() && home.starts_with(real));
-    if holds_home || real.parent().is_none() {
-        tracing::warn!(
-            path = %path.display(),
-            "not opened to verifiers: it is or holds the home folder; name the folders that they need"
-        );
-        return false;
+    if !holds_home && real.parent().is_some() {
+        return vec![path.to_owned()];
     }
-    true
+    tracing::debug!(path = %path.display(), "it is or holds the home folder: verifiers may read its own files, and no folder in it");
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 fn certificates() -> impl Iterator<Item = PathBuf> {
@@ -424,6 +421,21 @@ mod tests {
             .missing
             .insert(Layer::Files, "no Landlock".to_owned());
         layers
+    }
+
+    #[test]
+    fn of_a_folder_that_holds_the_home_folder_only_the_visible_files_are_opened() {
+        let home = std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from);
+        for path in opened(&home) {
+            assert!(
+                path.is_file() && path.parent() == Some(&home),
+                "{}",
+                path.display()
+            );
+        }
+        assert!(opened(Path::new("/")).iter().all(|path| path.is_file()));
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(opened(folder.path()), [folder.path()]);
     }
 
     #[test]

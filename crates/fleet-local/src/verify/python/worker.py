@@ -15,6 +15,7 @@ clock with SIGKILL on the child's process group, and reports how a child ended t
 
 import ast
 import base64
+import collections
 import errno
 import gc
 import inspect
@@ -45,6 +46,8 @@ HEAD_LIMIT = 512 * 1024
 TAIL_LIMIT = 256 * 1024
 # Between the signal that lets a verifier say where it hangs, and the kill.
 HARD_STOP_AFTER = 2.0
+# Between two looks at how many processes the verifications have.
+LOOK_EVERY = 0.1
 SOURCE_NAME = "verifier.py"
 
 
@@ -312,6 +315,8 @@ class Job:
         self.deadline = None
         self.timed_out = False
         self.cancelled = False
+        self.crowded = False
+        self.process_limit = None
         self.folder = None
 
 
@@ -323,6 +328,7 @@ class Worker:
         self.listener = listener
         self.selector = selectors.DefaultSelector()
         self.jobs = set()
+        self.next_look = 0.0
         self.wake_read, self.wake_write = os.pipe()
         for end in (self.wake_read, self.wake_write):
             os.set_blocking(end, False)
@@ -345,10 +351,11 @@ class Worker:
                     self.ready(key.data, key)
             self.reap()
             self.expire()
+            self.thin_out()
 
     def patience(self):
         deadlines = [job.deadline for job in self.jobs if job.deadline is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        return min(LOOK_EVERY, max(0.0, min(deadlines) - time.monotonic())) if deadlines else None
 
     def accept(self):
         try:
@@ -425,6 +432,7 @@ class Worker:
         except OSError:
             pass
         job.pid = pid
+        job.process_limit = job.request["limits"]["processes"]
         job.request = True  # the child has its own copy
         os.close(output_write)
         os.close(result_write)
@@ -492,7 +500,9 @@ class Worker:
             except ValueError:
                 pass
         if answer is None:
-            if job.timed_out:
+            if job.crowded:
+                answer = {"died": f"the verifier had more than {job.process_limit} processes"}
+            elif job.timed_out:
                 answer = {"result": None, "error": {"type": "TimeoutError", "message": "the verifier did not end in time and was killed", "traceback": ""}}
             elif os.WIFSIGNALED(status):
                 answer = {"died": f"the verifier's process was ended by signal {signal.Signals(os.WTERMSIG(status)).name}"}
@@ -529,6 +539,17 @@ class Worker:
         if job.folder is not None:
             shutil.rmtree(job.folder, ignore_errors=True)
 
+    def thin_out(self):
+        """Ends verifications with too many processes: the limit for them does not hold for root. None can leave its group."""
+        if time.monotonic() < self.next_look or not any(job.pid for job in self.jobs):
+            return
+        self.next_look = time.monotonic() + LOOK_EVERY
+        groups = collections.Counter(filter(None, map(group_of, filter(str.isdigit, os.listdir("/proc")))))
+        for job in self.jobs:
+            if job.process_limit is not None and groups[job.pid] > job.process_limit:
+                job.crowded = True
+                self.kill(job)
+
     def expire(self):
         now = time.monotonic()
         for job in self.jobs:
@@ -536,6 +557,15 @@ class Worker:
                 job.deadline = None
                 job.timed_out = True
                 self.kill(job)
+
+
+def group_of(process):
+    """The process group of a process; none if it has just ended."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[2])
+    except (OSError, IndexError):
+        return None
 
 
 def drain(end):
