@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use fleet_local::verify::SandboxMode;
 use serde_json::{Value, json};
 
 use crate::support::{Instance, Service, failure, score};
@@ -202,24 +203,23 @@ async fn nothing_of_the_servers_environment_is_passed_on() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, for whoever changes what a verification costs: `cargo nextest run -p fleet-local --run-ignored only throughput`"]
 async fn throughput() {
-    let (service, instance) = (Service::new(), Instance::new(""));
-    let definition = shell("echo 1");
-    let run = || service.native(&definition, Value::Null, &instance);
-    assert_eq!(score(&run().await), 1.0);
-    let started = Instant::now();
-    for _ in 0..50 {
+    let (instance, definition) = (Instance::new(""), shell("echo 1"));
+    for mode in [SandboxMode::Off, SandboxMode::Require] {
+        let service = Service::with(|config| config.sandbox.mode = mode);
+        let run = || service.native(&definition, Value::Null, &instance);
         assert_eq!(score(&run().await), 1.0);
+        let started = Instant::now();
+        for _ in 0..50 {
+            assert_eq!(score(&run().await), 1.0);
+        }
+        let alone = 50.0 / started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        for verdict in futures::future::join_all((0..100).map(|_| run())).await {
+            assert_eq!(score(&verdict), 1.0);
+        }
+        let together = 100.0 / started.elapsed().as_secs_f64();
+        println!(
+            "command verifications, sandbox {mode:?}: {alone:.1}/s one after the other, {together:.1}/s at once"
+        );
     }
-    println!(
-        "command verifications, one after the other: {:.1}/s",
-        50.0 / started.elapsed().as_secs_f64()
-    );
-    let started = Instant::now();
-    for verdict in futures::future::join_all((0..100).map(|_| run())).await {
-        assert_eq!(score(&verdict), 1.0);
-    }
-    println!(
-        "command verifications, as many as there is room for: {:.1}/s",
-        100.0 / started.elapsed().as_secs_f64()
-    );
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fleet_local::verify::PythonConfig;
+use fleet_local::verify::{PythonConfig, SandboxMode};
 use serde_json::{Value, json};
 
 use crate::support::{Instance, Service, failure, request_with, score};
@@ -434,32 +434,31 @@ pub(crate) async fn condition<T>(mut holds: impl FnMut() -> Option<T>) -> T {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, for whoever changes what a verification costs: `cargo nextest run -p fleet-local --run-ignored only throughput`"]
 async fn throughput() {
-    let Some(service) = service(|_| ()).await else {
-        return;
-    };
     let instance = Instance::served("UPDATE tickets SET status = 'closed' WHERE id = 2").await;
     for (what, source) in [
         ("empty", "def v(env): return 1"),
         ("of the SDK's dialect", CLOSE_2),
     ] {
-        let run = || service.run(source, json!({"final_answer": "ticket two"}), &instance);
-        assert_eq!(score(&run().await), 1.0);
-        let started = Instant::now();
-        for _ in 0..20 {
+        for mode in [SandboxMode::Off, SandboxMode::Require] {
+            let Some(service) = service(|config| config.sandbox.mode = mode).await else {
+                return;
+            };
+            let run = || service.run(source, json!({"final_answer": "ticket two"}), &instance);
             assert_eq!(score(&run().await), 1.0);
+            let started = Instant::now();
+            for _ in 0..20 {
+                assert_eq!(score(&run().await), 1.0);
+            }
+            let alone = 20.0 / started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            for verdict in futures::future::join_all((0..64).map(|_| run())).await {
+                assert_eq!(score(&verdict), 1.0);
+            }
+            let together = 64.0 / started.elapsed().as_secs_f64();
+            println!(
+                "Python verifications ({what}), sandbox {mode:?}: {alone:.1}/s one after the other, {together:.1}/s at once"
+            );
+            service.service.shutdown().await;
         }
-        println!(
-            "Python verifications ({what}), one after the other: {:.1}/s",
-            20.0 / started.elapsed().as_secs_f64()
-        );
-        let started = Instant::now();
-        for verdict in futures::future::join_all((0..64).map(|_| run())).await {
-            assert_eq!(score(&verdict), 1.0);
-        }
-        println!(
-            "Python verifications ({what}), as many as there is room for: {:.1}/s",
-            64.0 / started.elapsed().as_secs_f64()
-        );
     }
-    service.service.shutdown().await;
 }
