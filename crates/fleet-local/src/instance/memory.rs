@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Completes when the trees of the given processes hold more than `limit` bytes together, with what
 /// they held. Never completes without a limit. Safe to drop.
-pub(super) async fn exceeded(commands: Vec<u32>, limit: Option<u64>) -> u64 {
+pub(crate) async fn exceeded(commands: Vec<u32>, limit: Option<u64>) -> u64 {
     let Some(limit) = limit else {
         return std::future::pending().await;
     };

@@ -21,7 +21,7 @@ use super::arguments::CallArguments;
 use super::confine::{self, Confinement, Refused, SandboxMode, Usage};
 use super::outcome::Outcome;
 use crate::error_chain;
-use crate::instance::memory::crowded;
+use crate::instance::memory::{crowded, exceeded};
 use crate::manager::{OpenError, open_current_read_only, open_seed};
 use crate::seam::{CURRENT, InstanceFiles, InstanceView};
 
@@ -168,7 +168,7 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
             );
         }
     };
-    let (mut admitted, mut too_many) = (None, false);
+    let (mut admitted, mut excess) = (None, None);
     let in_time = tokio::time::timeout(run.usage.time_limit, async {
         if let Some(gate) = gate {
             let (port, inherited) = (confine::port(run.instance), Layers::none());
@@ -183,14 +183,18 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
             }
         }
         let pid = tree.pid();
-        // Both are only looked at, and may be dropped.
+        let memory = exceeded(vec![pid], Some(run.usage.memory_limit));
+        // The last two only look, and `wait` may be called again.
         tokio::select! {
-            exit = tree.wait() => Some(exit),
+            exit = tree.wait() => return Some(exit),
             () = crowded(pid, confine::PROCESSES) => {
-                too_many = true;
-                None
+                excess = Some(format!("more than {} processes", confine::PROCESSES));
+            }
+            held = memory => {
+                excess = Some(format!("{held} bytes of memory, all its processes together"));
             }
         }
+        None
     })
     .await;
     let outcome = match in_time {
@@ -199,14 +203,11 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
             tree.kill();
             let exit = tree.wait().await;
             match (ended, &admitted) {
+                (Ok(_), _) if excess.is_some() => {
+                    let excess = excess.unwrap_or_default();
+                    Outcome::failed("VerifierExit", format!("the verifier had {excess}"))
+                }
                 (Err(_), _) => read(&exit, Err(run.usage.time_limit)),
-                (Ok(_), _) if too_many => Outcome::failed(
-                    "VerifierExit",
-                    format!(
-                        "the verifier had more than {} processes",
-                        confine::PROCESSES
-                    ),
-                ),
                 (Ok(_), Some(Err(refused))) => refused.clone().into(),
                 (Ok(_), _) => Refused::new("the verifier's sandbox ended before it was one").into(),
             }

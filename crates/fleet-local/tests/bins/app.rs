@@ -52,6 +52,8 @@ fn lacking(call: &str, command: &[String]) -> ExitCode {
     use std::os::unix::process::CommandExt as _;
     let call = match call {
         "landlock_create_ruleset" => 444,
+        "unshare" if cfg!(target_arch = "aarch64") => 97,
+        "unshare" => 272,
         "seccomp" if cfg!(target_arch = "aarch64") => 277,
         "seccomp" => 317,
         other => panic!("no number is known of {other}"),

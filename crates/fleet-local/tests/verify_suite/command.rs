@@ -114,7 +114,7 @@ async fn the_program_works_on_copies() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_an_error_and_never_a_zero() {
+async fn v2_v3_v4_what_goes_wrong_is_an_error_and_never_a_zero() {
     let (service, instance) = (Service::new(), Instance::new(""));
     for (definition, text) in [
         (
@@ -159,7 +159,7 @@ async fn what_goes_wrong_is_an_error_and_never_a_zero() {
 }
 
 #[tokio::test]
-async fn a_program_that_hangs_is_killed_with_its_children() {
+async fn v1_a_program_that_hangs_is_killed_with_its_children() {
     let service = Service::with(|config| config.time_limit = Duration::from_millis(300));
     let started = Instant::now();
     let verdict = service
@@ -179,7 +179,7 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
 }
 
 #[tokio::test]
-async fn a_flood_of_output_is_cut_and_its_last_line_still_counts() {
+async fn v7_a_flood_of_output_is_cut_and_its_last_line_still_counts() {
     let script = "head -c 20000000 /dev/zero | tr '\\0' 'x'; echo; echo '{\"score\": 0.75}'";
     let verdict = Service::new()
         .native(&shell(script), Value::Null, &Instance::new(""))

@@ -158,7 +158,7 @@ async fn every_dialect_is_called_as_it_expects() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_an_error_and_never_a_zero() {
+async fn v1_v2_v3_v4_what_goes_wrong_is_an_error_and_never_a_zero() {
     let Some(service) = service(|config| {
         config.time_limit = Duration::from_secs(2);
         config.memory_limit = Some(1024 * 1024 * 1024);
@@ -229,7 +229,7 @@ async fn what_goes_wrong_is_an_error_and_never_a_zero() {
 }
 
 #[tokio::test]
-async fn printing_never_disturbs_the_protocol_and_is_cut() {
+async fn v7_printing_never_disturbs_the_protocol_and_is_cut() {
     let Some(service) = service(|_| ()).await else {
         return;
     };

@@ -254,9 +254,9 @@ async fn a_fork_bomb_is_ended_long_before_its_time() {
 
 /// A launcher that finds a kernel without some system call, by a filter that says so.
 fn without(call: &str) -> Launcher {
-    let folder = tempfile::tempdir().unwrap().keep();
-    let script = folder.join("launcher");
     let app = test_app();
+    let name = format!("launcher-{call}-{}", std::process::id());
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(
         &script,
         format!("#!/bin/sh\nexec {app} lacking {call} {app} \"$@\"\n"),
@@ -312,6 +312,59 @@ async fn a_python_verifier_on_such_a_kernel_gives_no_score_either() {
     assert_eq!(kind, "SandboxUnavailable");
     assert!(message.contains("files"), "{message}");
     service.service.shutdown().await;
+}
+
+/// As in a container that may make no namespaces: the rules for ports are all there is for the network.
+#[tokio::test]
+async fn without_namespaces_the_port_of_the_instance_is_the_only_one() {
+    let (instance, ear) = (Instance::served("").await, Ear::new());
+    let script = format!(
+        "import json, socket, sys, urllib.request\nrequest = json.load(sys.stdin)\n\
+        assert urllib.request.urlopen(request['manager_url'] + '/resources').status == 200\n\
+        try:\n    socket.create_connection(('127.0.0.1', {}))\nexcept PermissionError:\n    print(1)",
+        ear.port()
+    );
+    let service = Service::with(|config| config.sandbox.launcher = without("unshare"));
+    let definition = json!({"kind": "command", "command": ["python3", "-c", script]});
+    let verdict = service.native(&definition, Value::Null, &instance).await;
+    assert_eq!(score(&verdict), 1.0, "{verdict:?}");
+    let missing = verdict.sandbox.unwrap()["missing"].clone();
+    assert!(
+        missing["network"].is_string() && missing["mounts"].is_string(),
+        "{missing}"
+    );
+    // Without read-only mounts no mode is changed, wherever the file is.
+    let definition = shell("touch mine && chmod 600 mine; test $? -ne 0 && echo 1");
+    let verdict = service.native(&definition, Value::Null, &instance).await;
+    assert_eq!(score(&verdict), 1.0, "{verdict:?}");
+
+    let Some(service) = python_service(|config| config.sandbox.launcher = without("unshare")).await
+    else {
+        return;
+    };
+    let source = format!(
+        "import os, socket\ndef v(env):\n    env.instance.load()\n    open('mine', 'w').close()\n    for attempt in (lambda: socket.create_connection(('127.0.0.1', {})), lambda: os.chmod('mine', 0o600)):\n        try:\n            attempt()\n            return 0\n        except PermissionError:\n            pass\n    return 1",
+        ear.port()
+    );
+    let verdict = service.run(&source, json!({}), &instance).await;
+    assert_eq!(score(&verdict), 1.0, "{verdict:?}");
+    ear.heard_nothing();
+    service.service.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_command_verifier_s_processes_share_its_memory() {
+    let service = Service::with(|config| config.memory_limit = Some(256 << 20));
+    // Each of them alone is within the limit.
+    let one = "python3 -c 'import time; memory = bytearray(100 << 20); time.sleep(40)'";
+    let script = format!("{one} & {one} & {one} & {one} & wait; echo 1");
+    let verdict = service
+        .native(&shell(&script), Value::Null, &Instance::new(""))
+        .await;
+    assert!(
+        failure(&verdict).1.contains("bytes of memory"),
+        "{verdict:?}"
+    );
 }
 
 #[tokio::test]
