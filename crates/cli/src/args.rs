@@ -287,9 +287,37 @@ pub(crate) struct LocalArgs {
         hide_env_values = true
     )]
     pub(crate) api_key: Option<String>,
+    /// How strictly Python and command verifiers are confined
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "MODE",
+        env = "HARNESS_VERIFIER_SANDBOX"
+    )]
+    pub(crate) verifier_sandbox: VerifierSandboxArg,
+    /// A folder that such verifiers may read; may be given more than once
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "HARNESS_VERIFIER_READ",
+        value_delimiter = ','
+    )]
+    pub(crate) verifier_read: Vec<PathBuf>,
     /// Print where it listens as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifierSandboxArg {
+    /// Without a sandbox there is no score
+    #[default]
+    Require,
+    /// With what this machine gives
+    Best,
+    /// With your rights
+    Off,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The binary `harness`: arguments become settings, settings go to one function per command, which answers with
-//! an exit code. The same binary, started with `__shim`, is the supervisor of a process tree.
+//! an exit code. The same binary, started with `__shim`, is the supervisor of a process tree, and started with
+//! `__sandbox` it confines itself and becomes a verifier.
 
 mod args;
 mod commands;
@@ -11,14 +12,17 @@ mod runs;
 mod secrets;
 mod service;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os()
+    match std::env::args_os()
         .nth(1)
-        .is_some_and(|first| first == "__shim")
+        .as_deref()
+        .and_then(OsStr::to_str)
     {
-        return process_tree::shim_main();
+        Some("__shim") => process_tree::shim_main(),
+        Some("__sandbox") => sandbox::sandbox_main(),
+        _ => commands::main(),
     }
-    commands::main()
 }

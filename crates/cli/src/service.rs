@@ -1,12 +1,12 @@
 //! The service a command speaks to: the embedded server, started for it, or one that runs somewhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fleet_api::{BuildError, Client, RateLimits, SecretString};
-use fleet_local::verify::PythonConfig;
+use fleet_local::verify::{PythonConfig, SandboxMode};
 use fleet_local::{Server, ServerConfig};
-use harness::spec::{Endpoint, FleetSpec, RunSpec};
+use harness::spec::{Endpoint, FleetSpec, RunSpec, TaskSource, VerifierSandbox};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -51,7 +51,8 @@ impl Service {
         match &fleet.endpoint {
             Endpoint::Local => {
                 let at_once = spec.concurrency.environments as usize;
-                Self::embedded(fleet, at_once, rates).await
+                let folders = task_folders(&spec.tasks.source);
+                Self::embedded(fleet, folders, at_once, rates).await
             }
             Endpoint::Url(url) => {
                 let key = fleet.api_key.as_ref().map_or("", |key| key.text());
@@ -77,8 +78,10 @@ impl Service {
         })
     }
 
+    /// `task_folders` is where the verifiers of the run's own task files lie.
     async fn embedded(
         fleet: &FleetSpec,
+        task_folders: Vec<PathBuf>,
         at_once: usize,
         rates: RateLimits,
     ) -> Result<Self, Failure> {
@@ -91,12 +94,21 @@ impl Service {
             || LOCAL_INSTANCE_LIMIT.max(at_once),
             |limit| limit.get() as usize,
         );
-        let (config, package) = local_config(
+        let (mut config, package) = local_config(
             fleet.local.environments.clone(),
             fleet.local.tasks.clone(),
             Some(api_key.clone()),
             limit,
         )?;
+        config.verifier_sandbox = sandbox_mode(fleet.local.verifier_sandbox);
+        config.verifier_read.extend(
+            fleet
+                .local
+                .verifier_read
+                .iter()
+                .cloned()
+                .chain(task_folders),
+        );
         let server = Server::start(config)
             .await
             .map_err(|error| Failure::usage(chain(&error)))?;
@@ -120,6 +132,23 @@ impl Service {
             Some(embedded) => embedded.server.shutdown().await.leftovers,
             None => Vec::new(),
         }
+    }
+}
+
+fn task_folders(source: &TaskSource) -> Vec<PathBuf> {
+    let TaskSource::Files(files) = source else {
+        return Vec::new();
+    };
+    let folders = files.iter().filter_map(|file| file.parent());
+    folders.map(Path::to_owned).collect()
+}
+
+/// The same choice in the server's words.
+pub(crate) fn sandbox_mode(mode: VerifierSandbox) -> SandboxMode {
+    match mode {
+        VerifierSandbox::Require => SandboxMode::Require,
+        VerifierSandbox::Best => SandboxMode::Best,
+        VerifierSandbox::Off => SandboxMode::Off,
     }
 }
 

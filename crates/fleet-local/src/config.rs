@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use process_tree::Shim;
+use sandbox::Launcher;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::package::DiscoverError;
 use crate::tasks::TaskError;
-use crate::verify::{PythonConfig, SetupError};
+use crate::verify::{PythonConfig, SandboxMode, SetupError};
 
 /// A lease that nobody bounded ends after a day: longer than any run, shorter than forgetting.
 const MAXIMUM_LEASE: Duration = Duration::from_hours(24);
@@ -56,6 +57,12 @@ pub struct ServerConfig {
     /// Address space of one verifier's process, in bytes; none takes the verifier service's
     /// default.
     pub verifier_memory_limit: Option<u64>,
+    /// How strictly verifiers that are programs are confined.
+    pub verifier_sandbox: SandboxMode,
+    /// What such verifiers may read beside programs, libraries and the folders of packages and task files.
+    pub verifier_read: Vec<PathBuf>,
+    /// How the confining process is started.
+    pub sandbox: Launcher,
     /// How many instances may start at the same time.
     pub concurrent_starts: usize,
     /// The end of a lease with neither TTL nor heartbeats.
@@ -87,6 +94,9 @@ impl ServerConfig {
             python: PythonConfig::default(),
             verifier_time_limit: VERIFIER_TIME,
             verifier_memory_limit: None,
+            verifier_sandbox: SandboxMode::default(),
+            verifier_read: Vec::new(),
+            sandbox: Launcher::current_exe(),
             concurrent_starts: cores * 2,
             maximum_lease: MAXIMUM_LEASE,
             app_grace: APP_GRACE,

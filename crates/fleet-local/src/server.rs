@@ -23,7 +23,7 @@ use crate::instance::{EndCause, Host};
 use crate::package::{Package, TemplateError, Templates, discover};
 use crate::store::{Ledger, Store};
 use crate::tasks::TaskCatalogue;
-use crate::verify::{VerifierService, VerifyConfig};
+use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
 
 /// Requests in flight at a shutdown get this long after every instance has ended.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -105,7 +105,11 @@ impl Server {
             memory_limit: config.verifier_memory_limit,
             shim: config.shim.clone(),
             base_url: format!("http://{address}"),
-            api_key: config.api_key.clone(),
+            sandbox: SandboxConfig {
+                mode: config.verifier_sandbox,
+                launcher: config.sandbox,
+                read: loaded.readable(config.verifier_read),
+            },
         })
         .map_err(StartError::Verifiers)?;
         let host = Host {
@@ -278,6 +282,7 @@ impl Dirs {
 struct Loaded {
     packages: std::collections::BTreeMap<String, Arc<Package>>,
     tasks: TaskCatalogue,
+    task_folders: Vec<PathBuf>,
     templates: Templates,
     dirs: Dirs,
 }
@@ -291,14 +296,31 @@ impl Loaded {
             .chain(config.tasks.iter().cloned())
             .collect();
         let tasks = TaskCatalogue::load(&files).map_err(StartError::Tasks)?;
+        let task_folders = files
+            .iter()
+            .filter_map(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned))
+            .collect();
         let dirs = Dirs::make(config).map_err(StartError::DataDir)?;
         let templates = build_templates(&packages, &dirs.templates())?;
         Ok(Self {
             packages,
             tasks,
+            task_folders,
             templates,
             dirs,
         })
+    }
+}
+
+impl Loaded {
+    /// What verifiers may read of the user's files: what was named, and the folders of packages and task files, in which verifiers lie.
+    fn readable(&self, named: Vec<PathBuf>) -> Vec<PathBuf> {
+        let packages = self.packages.values().map(|package| package.dir.clone());
+        named
+            .into_iter()
+            .chain(packages)
+            .chain(self.task_folders.iter().cloned())
+            .collect()
     }
 }
 

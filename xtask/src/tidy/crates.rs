@@ -10,18 +10,22 @@ use super::Violation;
 use crate::workspace::{Package, Workspace};
 
 /// Every crate with the crates of this workspace that it may use, tests included. Leaves first: an arrow may only point to an earlier line.
-const DIRECTIONS: [(&str, &[&str]); 12] = [
+const DIRECTIONS: [(&str, &[&str]); 13] = [
     ("redact", &[]),
     ("run-record", &[]),
     ("fleet-api", &["redact"]),
     ("process-tree", &["redact"]),
+    ("sandbox", &[]),
     ("helpdesk", &[]),
     ("report", &["run-record"]),
     (
         "harness",
         &["fleet-api", "run-record", "process-tree", "redact"],
     ),
-    ("fleet-local", &["fleet-api", "process-tree", "redact"]),
+    (
+        "fleet-local",
+        &["fleet-api", "process-tree", "redact", "sandbox"],
+    ),
     // Of tests only.
     ("faulty-fleet", &["fleet-local", "process-tree"]),
     (
@@ -31,6 +35,7 @@ const DIRECTIONS: [(&str, &[&str]); 12] = [
             "run-record",
             "process-tree",
             "redact",
+            "sandbox",
             "helpdesk",
             "report",
             "harness",

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use fleet_local::verify::{probe_sandbox, sufficient};
 use process_tree::Shim;
 use run_record::ExitCode;
+use sandbox::Launcher;
 use serde::Serialize;
 
 use super::fleet::by_environment;
@@ -63,6 +65,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, printer: Printer) -> Outcome {
         open_files(),
         space(&args.dir.runs),
         python(),
+        verifiers().await,
         unfinished(&args.dir.runs),
         service(args.endpoint.as_deref()).await,
     ];
@@ -157,6 +160,32 @@ fn python() -> Finding {
             Health::Limited,
             "only Python verifiers and agents need it; native verifiers do not",
         ),
+    }
+}
+
+async fn verifiers() -> Finding {
+    const WHAT: &str = "verifiers";
+    let sandbox = probe_sandbox(&Shim::current_exe(), &Launcher::current_exe()).await;
+    let layers = match sandbox {
+        Ok(layers) => layers,
+        Err(reason) => {
+            return Finding::good(WHAT, "no sandbox could be started")
+                .advise(Health::Limited, reason);
+        }
+    };
+    let held: Vec<&str> = layers.held.iter().map(|layer| layer.name()).collect();
+    let finding = Finding::good(WHAT, format!("confined by {}", held.join(", ")));
+    if let Err(reason) = sufficient(&layers) {
+        return finding.advise(Health::Limited, reason);
+    }
+    let missing: Vec<String> = layers
+        .missing
+        .iter()
+        .map(|(layer, reason)| format!("not {layer}: {reason}"))
+        .collect();
+    Finding {
+        advice: missing.join("; "),
+        ..finding
     }
 }
 

@@ -4,11 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use fleet_local::Server;
+use fleet_local::verify::SandboxMode;
 use run_record::ExitCode;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::LocalArgs;
+use crate::args::{LocalArgs, VerifierSandboxArg};
 use crate::failure::{Failure, Outcome, chain};
 use crate::printer::{Printer, style, styled};
 use crate::service::local_config;
@@ -26,6 +27,17 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
     let key = args.api_key.map(Into::into);
     let limit = args.instance_limit.unwrap_or(INSTANCE_LIMIT);
     let (mut config, _package) = local_config(environments, tasks, key, limit)?;
+    config.verifier_sandbox = match args.verifier_sandbox {
+        VerifierSandboxArg::Require => SandboxMode::Require,
+        VerifierSandboxArg::Best => SandboxMode::Best,
+        VerifierSandboxArg::Off => SandboxMode::Off,
+    };
+    for folder in &args.verifier_read {
+        let folder = std::path::absolute(folder).map_err(|error| {
+            Failure::usage(format!("--verifier-read {}: {error}", folder.display()))
+        })?;
+        config.verifier_read.push(folder);
+    }
     config.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let server = Server::start(config).await.map_err(|error| {
         let failure = Failure::usage(chain(&error));

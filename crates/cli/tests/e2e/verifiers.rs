@@ -61,8 +61,9 @@ fn v2_v3_v4_v5_a_broken_verifier_leaves_the_trial_unscored() {
 fn a_command_verifier_reads_the_request_and_scores() {
     let bench = verified_by(
         "request=$(cat)\n\
-         echo \"$request\" > \"$(dirname \"$0\")/request.json\"\n\
+         echo \"$request\"\n\
          echo checking\n\
+         echo here > \"$(dirname \"$0\")/written\"\n\
          echo '{\"score\": 0.25, \"message\": \"a quarter\"}'\n",
     );
     bench.write("agent.sh", "echo '{\"final_answer\": \"forty-two\"}'");
@@ -73,10 +74,29 @@ fn a_command_verifier_reads_the_request_and_scores() {
         &row,
         &[("status", "scored"), ("score", "0.25"), ("passed", "false")],
     );
-    let request: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(bench.path("request.json")).unwrap()).unwrap();
+    let evidence = std::fs::read(bench.run().evidence("verifier.json")).unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&evidence).unwrap();
+    let request = answer["stdout"].as_str().unwrap().lines().next().unwrap();
+    let request: serde_json::Value = serde_json::from_str(request).unwrap();
     assert_eq!(request["final_answer"], "forty-two");
     assert_eq!(request["task_key"], "t");
+    // Which layers held is part of the record, and one of them kept it from writing beside itself.
+    assert_eq!(answer["sandbox"]["mode"], "require");
+    let held = answer["sandbox"]["held"].as_array().unwrap();
+    assert!(held.contains(&json!("files")), "{held:?}");
+    assert!(!bench.path("written").exists());
+}
+
+#[test]
+fn without_the_sandbox_a_verifier_has_the_rights_of_the_user() {
+    let bench = verified_by("echo here > \"$(dirname \"$0\")/written\" && echo 1");
+    let local = json!({"fleet": {"local": {"verifier_sandbox": "off"}}});
+    let spec = bench.spec(local);
+    bench.call([std::path::Path::new("run"), &spec]).expect(0);
+    assert!(bench.path("written").exists());
+    let evidence = std::fs::read(bench.run().evidence("verifier.json")).unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&evidence).unwrap();
+    assert_eq!(answer["sandbox"], json!({"mode": "off"}));
 }
 
 #[test]

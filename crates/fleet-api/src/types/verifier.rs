@@ -121,6 +121,9 @@ pub struct ExecuteResponse {
     /// What it printed.
     #[serde(default)]
     pub stdout: Option<String>,
+    /// How the verifier was confined. The embedded server says so of verifiers that are programs; the hosted service says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Value>,
 }
 
 /// An exception raised by a verifier. Reads the object of the API and, as some services send it,

@@ -1,5 +1,5 @@
 //! The memory limit of an instance: what all of its processes hold together, looked at several
-//! times a second.
+//! times a second. And the number of a verifier's processes, for want of a limit that holds for root.
 //!
 //! Not `setrlimit`: that bounds each process alone, and by address space, of which a threaded
 //! program reserves far more than it uses.
@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Completes when the trees of the given processes hold more than `limit` bytes together, with what
 /// they held. Never completes without a limit. Safe to drop.
-pub(super) async fn exceeded(commands: Vec<u32>, limit: Option<u64>) -> u64 {
+pub(crate) async fn exceeded(commands: Vec<u32>, limit: Option<u64>) -> u64 {
     let Some(limit) = limit else {
         return std::future::pending().await;
     };
@@ -39,6 +39,35 @@ fn held_by_tree(command: u32) -> u64 {
         waiting.extend(children(pid));
     }
     held
+}
+
+/// Completes when a supervised command has more than `limit` processes. Safe to drop.
+pub(crate) async fn crowded(command: u32, limit: u64) {
+    /// A fork bomb makes some thousand processes a second.
+    const LOOK_EVERY: Duration = Duration::from_millis(50);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if has_more_processes(command, limit) {
+            return;
+        }
+    }
+}
+
+/// Stops counting once there are enough.
+fn has_more_processes(command: u32, limit: u64) -> bool {
+    let Some(supervisor) = status_field(command, "PPid:") else {
+        return false;
+    };
+    let mut waiting = children(supervisor);
+    let mut seen = 0;
+    while let Some(pid) = waiting.pop() {
+        seen += 1;
+        if seen > limit {
+            return true;
+        }
+        waiting.extend(children(pid));
+    }
+    false
 }
 
 fn status_field<T: std::str::FromStr>(pid: u32, name: &str) -> Option<T> {

@@ -4,7 +4,7 @@
 mod apps;
 mod files;
 pub(crate) mod lease;
-mod memory;
+pub(crate) mod memory;
 mod output;
 mod ports;
 mod record;

@@ -1,7 +1,7 @@
 //! The native `command` verifier: any program that reads a JSON request and prints a score.
 //!
-//! Responsible for the request, for copies of the databases (so that the program can neither change the instance nor see it change), and
-//! for reading the answer. A program that does not end with code 0 and a finite score has no result; it never counts as a zero.
+//! Responsible for the request, for copies of the databases (so that the program can neither change the instance nor see it change), for
+//! starting it confined, and for reading the answer. A program that does not end with code 0 and a finite score has no result; it never counts as a zero.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
-use process_tree::{LeaderStatus, Limits, OutputSink, Shim, StdinSource, TreeCommand, TreeExit};
+use process_tree::{LeaderStatus, OutputSink, Shim, StdinSource, TreeCommand, TreeExit};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
+use sandbox::{Gate, Layers, find_program};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::arguments::CallArguments;
+use super::confine::{self, Confinement, Refused, SandboxMode, Usage};
 use super::outcome::Outcome;
 use crate::error_chain;
+use crate::instance::memory::{crowded, exceeded};
 use crate::manager::{OpenError, open_current_read_only, open_seed};
 use crate::seam::{CURRENT, InstanceFiles, InstanceView};
 
@@ -28,7 +32,10 @@ const OUTPUT: u64 = 1024 * 1024;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Variables that programs need to start at all; nothing else of the server's environment is passed on.
-const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+const PASSED_ON: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
+
+/// Those that lead to its scratch folder: there alone it may write.
+const LEAD_HOME: [&str; 2] = ["HOME", "TMPDIR"];
 
 /// The definition of a `command` verifier.
 #[derive(Debug, Deserialize)]
@@ -45,9 +52,9 @@ pub(super) struct Run<'run> {
     pub(super) key: Option<&'run str>,
     pub(super) call: &'run CallArguments,
     pub(super) instance: &'run Arc<dyn InstanceView>,
-    pub(super) time_limit: Duration,
-    pub(super) memory_limit: u64,
-    pub(super) scratch: &'run Path,
+    pub(super) usage: Usage,
+    pub(super) confinement: &'run Confinement,
+    pub(super) data_dir: &'run Path,
 }
 
 /// Runs a `command` verifier.
@@ -61,49 +68,97 @@ pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
             );
         }
     };
-    let Some((program, arguments)) = definition.command.split_first() else {
+    let Some(name) = definition.command.first() else {
         return Outcome::failed(
             "ValueError",
             "the command verifier's definition is wrong: the command is empty",
         );
     };
+    let Some(program) = find_program(name.as_ref(), std::env::var_os("PATH").as_deref()) else {
+        return Outcome::failed(
+            "OSError",
+            format!("the verifier could not be started: there is no program {name}"),
+        );
+    };
     // Removed with everything in it when this function returns; the program's tree has ended by then.
-    let scratch = match tempfile::Builder::new()
-        .prefix("verify-")
-        .tempdir_in(run.scratch)
-    {
-        Ok(scratch) => scratch,
+    let folder = match Folder::new(run.data_dir) {
+        Ok(folder) => folder,
         Err(error) => {
             return Outcome::failed("OSError", format!("no folder for the verifier: {error}"));
         }
     };
-    let request = match prepare(&run, scratch.path()).await {
-        Ok(request) => request,
+    if let Err(error) = prepare(&run, &folder).await {
+        let reason = error_chain(&error);
+        return Outcome::failed(
+            "OSError",
+            format!("the verifier's request could not be prepared: {reason}"),
+        );
+    }
+    let mut words = vec![program.into_os_string()];
+    words.extend(definition.command[1..].iter().map(OsString::from));
+    if run.confinement.mode == SandboxMode::Off {
+        let mut command = tree_command(words, &folder);
+        command.limits = run.usage.of_each_process();
+        let sandbox = run.confinement.record(None);
+        return execute(&run, command, None).await.with_sandbox(sandbox);
+    }
+    let gate = match Gate::new() {
+        Ok(gate) => gate,
         Err(error) => {
-            return Outcome::failed(
-                "OSError",
-                format!(
-                    "the verifier's request could not be prepared: {}",
-                    error_chain(&error)
-                ),
-            );
+            return Outcome::failed("OSError", format!("no gate for the verifier: {error}"));
         }
     };
-    let mut command = TreeCommand::new(program, scratch.path());
-    command.args = arguments.iter().map(OsString::from).collect();
+    let mut policy = run
+        .confinement
+        .policy(&folder.scratch, run.instance, run.usage);
+    // The program itself, wherever it is; what it needs beside it is a matter of the configuration.
+    policy.read.push(words[0].clone().into());
+    let (launcher, words) = run.confinement.launcher.wrap(&policy, gate.path(), &words);
+    let command = tree_command(std::iter::once(launcher).chain(words).collect(), &folder);
+    execute(&run, command, Some(&gate)).await
+}
+
+/// The folder of one verification.
+struct Folder {
+    folder: TempDir,
+    /// What the program may write in, with the copies.
+    scratch: PathBuf,
+}
+
+impl Folder {
+    fn new(within: &Path) -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("verify-")
+            .tempdir_in(within)?;
+        let scratch = folder.path().join("scratch");
+        fs::create_dir(&scratch)?;
+        Ok(Self { folder, scratch })
+    }
+
+    fn request(&self) -> PathBuf {
+        self.folder.path().join("request.json")
+    }
+}
+
+fn tree_command(mut words: Vec<OsString>, folder: &Folder) -> TreeCommand {
+    let mut command = TreeCommand::new(words.remove(0), &folder.scratch);
+    command.args = words;
     command.env = PASSED_ON
         .iter()
         .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
         .collect();
-    command.stdin = StdinSource::File(request);
+    let home = LEAD_HOME.map(|name| (OsString::from(name), folder.scratch.clone().into()));
+    command.env.extend(home);
+    command.stdin = StdinSource::File(folder.request());
     command.stdout = OutputSink::Memory { limit: OUTPUT };
     command.stderr = OutputSink::Memory { limit: OUTPUT };
     command.watch_last_json_line = true;
     command.grace = GRACE;
-    command.limits = Limits {
-        address_space_bytes: Some(run.memory_limit),
-        ..Limits::default()
-    };
+    command
+}
+
+/// Starts the command, lets it through its gate, and waits for its end.
+async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Outcome {
     let mut tree = match process_tree::spawn(run.shim, command).await {
         Ok(tree) => tree,
         Err(error) => {
@@ -113,15 +168,65 @@ pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
             );
         }
     };
-    if let Ok(exit) = tokio::time::timeout(run.time_limit, tree.wait()).await {
-        return read(&exit, Ok(()));
+    let (mut admitted, mut excess) = (None, None);
+    let in_time = tokio::time::timeout(run.usage.time_limit, async {
+        if let Some(gate) = gate {
+            let (port, inherited) = (confine::port(run.instance), Layers::none());
+            // Dropping `wait` loses nothing, it may be called again; whoever is dropped at the gate never runs.
+            admitted = tokio::select! {
+                biased;
+                admitted = run.confinement.admit(gate, port, &inherited) => Some(admitted),
+                _ = tree.wait() => None,
+            };
+            if !matches!(admitted, Some(Ok(_))) {
+                return None;
+            }
+        }
+        let pid = tree.pid();
+        let memory = exceeded(vec![pid], Some(run.usage.memory_limit));
+        // The last two only look, and `wait` may be called again.
+        tokio::select! {
+            exit = tree.wait() => return Some(exit),
+            () = crowded(pid, confine::PROCESSES) => {
+                excess = Some(format!("more than {} processes", confine::PROCESSES));
+            }
+            held = memory => {
+                excess = Some(format!("{held} bytes of memory, all its processes together"));
+            }
+        }
+        None
+    })
+    .await;
+    let outcome = match in_time {
+        Ok(Some(exit)) => read(&exit, Ok(())),
+        ended => {
+            tree.kill();
+            let exit = tree.wait().await;
+            match (ended, &admitted) {
+                (Ok(_), _) if excess.is_some() => {
+                    let excess = excess.unwrap_or_default();
+                    Outcome::failed("VerifierExit", format!("the verifier had {excess}"))
+                }
+                (Err(_), _) => read(&exit, Err(run.usage.time_limit)),
+                (Ok(_), Some(Err(refused))) => refused.clone().into(),
+                (Ok(_), _) => Refused::new("the verifier's sandbox ended before it was one").into(),
+            }
+        }
+    };
+    let layers = admitted
+        .as_ref()
+        .and_then(|admitted| admitted.as_ref().ok());
+    match gate {
+        Some(_) => outcome.with_sandbox(
+            run.confinement
+                .record(layers.map(|admitted| &admitted.layers)),
+        ),
+        None => outcome,
     }
-    tree.kill();
-    read(&tree.wait().await, Err(run.time_limit))
 }
 
-/// Writes the copies and the request; returns the request's file.
-async fn prepare(run: &Run<'_>, scratch: &Path) -> Result<PathBuf, PrepareError> {
+/// Writes the copies and the request.
+async fn prepare(run: &Run<'_>, folder: &Folder) -> Result<(), PrepareError> {
     let instance = run.instance;
     let mut request = json!({
         "task_key": run.key,
@@ -135,12 +240,10 @@ async fn prepare(run: &Run<'_>, scratch: &Path) -> Result<PathBuf, PrepareError>
         "args": run.call.args,
         "kwargs": run.call.kwargs,
     });
-    let (files, folder) = (instance.files().clone(), scratch.to_owned());
-    let copies = tokio::task::spawn_blocking(move || copy_databases(&files, &folder)).await;
+    let (files, scratch) = (instance.files().clone(), folder.scratch.clone());
+    let copies = tokio::task::spawn_blocking(move || copy_databases(&files, &scratch)).await;
     request["databases"] = copies.map_err(|_| PrepareError::Interrupted)??;
-    let path = scratch.join("request.json");
-    fs::write(&path, request.to_string()).map_err(PrepareError::Write)?;
-    Ok(path)
+    fs::write(folder.request(), request.to_string()).map_err(PrepareError::Write)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,8 @@ pub struct Outcome {
     pub result: Result<Value, VerifierFailure>,
     /// What it printed, in the conventions that graders read.
     pub stdout: String,
+    /// How it was confined, for verifiers that are programs.
+    pub sandbox: Option<Value>,
 }
 
 impl Outcome {
@@ -18,6 +20,7 @@ impl Outcome {
         Self {
             result: Ok(value.into()),
             stdout: stdout.into(),
+            sandbox: None,
         }
     }
 
@@ -26,6 +29,7 @@ impl Outcome {
         Self {
             result: Err(failure(kind, message)),
             stdout: String::new(),
+            sandbox: None,
         }
     }
 
@@ -33,6 +37,13 @@ impl Outcome {
     #[must_use]
     pub fn with_stdout(mut self, stdout: impl Into<String>) -> Self {
         self.stdout = stdout.into();
+        self
+    }
+
+    /// The same outcome with how the verifier was confined.
+    #[must_use]
+    pub fn with_sandbox(mut self, sandbox: Value) -> Self {
+        self.sandbox = Some(sandbox);
         self
     }
 }

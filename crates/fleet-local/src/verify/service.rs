@@ -11,7 +11,6 @@ use fleet_api::types::{ExecuteResponse, ExecuteVerifierBody, VerifierCheck};
 use fs_err as fs;
 use jiff::Timestamp;
 use process_tree::Shim;
-use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -19,6 +18,7 @@ use uuid::Uuid;
 use super::arguments::CallArguments;
 use super::bundle::{Bundle, BundleError, BundleStore, ZIP_BYTES};
 use super::command;
+use super::confine::{Confinement, SandboxConfig, Usage};
 use super::outcome::Outcome;
 use super::python::{Job, PythonConfig, PythonError, PythonRuntime, RuntimeConfig};
 use super::state::{StateSpec, evaluate};
@@ -47,10 +47,10 @@ pub struct VerifyConfig {
     pub memory_limit: Option<u64>,
     /// How process trees are started.
     pub shim: Shim,
-    /// Where Python verifiers find the Fleet API: this server, without a trailing slash.
+    /// What Python verifiers take for the Fleet API: this server, without a trailing slash. From a sandbox it is not reached.
     pub base_url: String,
-    /// The key that the server asks for, if it asks for one.
-    pub api_key: Option<SecretString>,
+    /// How verifiers that are programs are confined.
+    pub sandbox: SandboxConfig,
 }
 
 /// The service could not be set up.
@@ -82,6 +82,7 @@ pub struct VerifierService {
     config: VerifyConfig,
     bundles: BundleStore,
     python: PythonRuntime,
+    confinement: Arc<Confinement>,
     running: Semaphore,
 }
 
@@ -92,16 +93,18 @@ impl VerifierService {
     /// The data folder cannot be made.
     pub fn new(config: VerifyConfig) -> Result<Self, SetupError> {
         fs::create_dir_all(&config.data_dir).map_err(SetupError)?;
+        let confinement = Arc::new(Confinement::new(&config.sandbox));
         let python = PythonRuntime::new(RuntimeConfig {
             python: config.python.clone(),
             shim: config.shim.clone(),
             base_url: config.base_url.clone(),
-            api_key: config.api_key.clone(),
+            confinement: Arc::clone(&confinement),
         });
         Ok(Self {
             config,
             bundles: BundleStore::default(),
             python,
+            confinement,
             running: Semaphore::new(PARALLEL),
         })
     }
@@ -159,6 +162,7 @@ impl VerifierService {
             execution_time_ms,
             bundle_cache_hit: Some(cache_hit),
             stdout: Some(outcome.stdout),
+            sandbox: outcome.sandbox,
         })
     }
 
@@ -227,8 +231,7 @@ impl VerifierService {
                 function_name: body.function_name.as_deref(),
                 call: &call,
                 instance: &instance,
-                time_limit: self.config.time_limit,
-                memory_limit: self.config.memory_limit.unwrap_or(MEMORY_LIMIT),
+                usage: self.usage(),
             };
             return self.python.run(job).await;
         };
@@ -288,11 +291,18 @@ impl VerifierService {
             key: body.key.as_deref(),
             call,
             instance,
-            time_limit: self.config.time_limit,
-            memory_limit: self.config.memory_limit.unwrap_or(MEMORY_LIMIT),
-            scratch: &self.config.data_dir,
+            usage: self.usage(),
+            confinement: &self.confinement,
+            data_dir: &self.config.data_dir,
         };
         command::run(definition, run).await
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            time_limit: self.config.time_limit,
+            memory_limit: self.config.memory_limit.unwrap_or(MEMORY_LIMIT),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
 /// No test takes that long.
 const LIFETIME: Duration = Duration::from_mins(2);
 
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("__shim") => process_tree::shim_main(),
+        Some("__sandbox") => sandbox::sandbox_main(),
+        Some("lacking") => lacking(&args[1], &args[2..]),
         Some("serve") => serve(&Options::parse(&args[1..])),
         Some("idle") => {
             thread::sleep(LIFETIME);
@@ -41,6 +45,29 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Becomes another program, for which the kernel is one without this system call.
+fn lacking(call: &str, command: &[String]) -> ExitCode {
+    use std::os::unix::process::CommandExt as _;
+    let call = match call {
+        "landlock_create_ruleset" => 444,
+        "unshare" if cfg!(target_arch = "aarch64") => 97,
+        "unshare" => 272,
+        "seccomp" if cfg!(target_arch = "aarch64") => 277,
+        "seccomp" => 317,
+        other => panic!("no number is known of {other}"),
+    };
+    let filter = SeccompFilter::new(
+        [(call, Vec::new())].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(38), // ENOSYS
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+    let error = Command::new(&command[0]).args(&command[1..]).exec();
+    panic!("{error}")
 }
 
 #[derive(Default)]

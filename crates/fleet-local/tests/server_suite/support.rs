@@ -167,6 +167,7 @@ pub(crate) fn prepare(
 
     let mut config = ServerConfig::new([dir.path().join("packages")]);
     config.shim = Shim::new(TEST_APP, ["__shim"]);
+    config.sandbox = sandbox::Launcher::new(TEST_APP);
     config.harness = PathBuf::from(TEST_APP);
     config.data_dir = Some(dir.path().join("data"));
     change(&mut config);

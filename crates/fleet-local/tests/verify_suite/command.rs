@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use fleet_local::verify::SandboxMode;
 use serde_json::{Value, json};
 
 use crate::support::{Instance, Service, failure, score};
@@ -113,7 +114,7 @@ async fn the_program_works_on_copies() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_an_error_and_never_a_zero() {
+async fn v2_v3_v4_what_goes_wrong_is_an_error_and_never_a_zero() {
     let (service, instance) = (Service::new(), Instance::new(""));
     for (definition, text) in [
         (
@@ -158,7 +159,7 @@ async fn what_goes_wrong_is_an_error_and_never_a_zero() {
 }
 
 #[tokio::test]
-async fn a_program_that_hangs_is_killed_with_its_children() {
+async fn v1_a_program_that_hangs_is_killed_with_its_children() {
     let service = Service::with(|config| config.time_limit = Duration::from_millis(300));
     let started = Instant::now();
     let verdict = service
@@ -178,7 +179,7 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
 }
 
 #[tokio::test]
-async fn a_flood_of_output_is_cut_and_its_last_line_still_counts() {
+async fn v7_a_flood_of_output_is_cut_and_its_last_line_still_counts() {
     let script = "head -c 20000000 /dev/zero | tr '\\0' 'x'; echo; echo '{\"score\": 0.75}'";
     let verdict = Service::new()
         .native(&shell(script), Value::Null, &Instance::new(""))
@@ -197,4 +198,28 @@ async fn nothing_of_the_servers_environment_is_passed_on() {
         stdout.contains("PATH=") && !stdout.contains("CARGO"),
         "{stdout}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, for whoever changes what a verification costs: `cargo nextest run -p fleet-local --run-ignored only throughput`"]
+async fn throughput() {
+    let (instance, definition) = (Instance::new(""), shell("echo 1"));
+    for mode in [SandboxMode::Off, SandboxMode::Require] {
+        let service = Service::with(|config| config.sandbox.mode = mode);
+        let run = || service.native(&definition, Value::Null, &instance);
+        assert_eq!(score(&run().await), 1.0);
+        let started = Instant::now();
+        for _ in 0..50 {
+            assert_eq!(score(&run().await), 1.0);
+        }
+        let alone = 50.0 / started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        for verdict in futures::future::join_all((0..100).map(|_| run())).await {
+            assert_eq!(score(&verdict), 1.0);
+        }
+        let together = 100.0 / started.elapsed().as_secs_f64();
+        println!(
+            "command verifications, sandbox {mode:?}: {alone:.1}/s one after the other, {together:.1}/s at once"
+        );
+    }
 }

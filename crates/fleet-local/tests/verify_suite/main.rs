@@ -8,6 +8,7 @@
 
 mod command;
 mod python;
+mod sandbox;
 mod service;
 mod state;
 mod support;

@@ -16,10 +16,13 @@ use fleet_local::manager::{InstanceManager, router};
 use fleet_local::seam::{
     DatabaseFiles, HookError, InstanceFiles, InstanceView, ManagerHooks, QuietWork,
 };
-use fleet_local::verify::{PythonConfig, VerifierService, VerifyConfig};
+use fleet_local::verify::{
+    PythonConfig, SandboxConfig, SandboxMode, VerifierService, VerifyConfig,
+};
 use futures::future::BoxFuture;
 use process_tree::Shim;
 use rusqlite::Connection;
+use sandbox::Launcher;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -161,12 +164,23 @@ pub(crate) fn config(data: &Path, python: PythonConfig) -> VerifyConfig {
         shim: shim(),
         // Nothing listens there: verifiers must not need the control plane.
         base_url: "http://127.0.0.1:9".to_owned(),
-        api_key: None,
+        sandbox: SandboxConfig {
+            mode: SandboxMode::Require,
+            launcher: Launcher::new(TEST_APP),
+            read: Vec::new(),
+        },
     }
 }
 
+const TEST_APP: &str = env!("CARGO_BIN_EXE_fleet-local-test-app");
+
+/// The program that is supervisor, launcher and app in these tests.
+pub(crate) fn test_app() -> &'static str {
+    TEST_APP
+}
+
 pub(crate) fn shim() -> Shim {
-    Shim::new(env!("CARGO_BIN_EXE_fleet-local-test-app"), ["__shim"])
+    Shim::new(TEST_APP, ["__shim"])
 }
 
 impl Service {

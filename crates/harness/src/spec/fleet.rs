@@ -15,7 +15,13 @@ use super::{files, resolved};
 
 pub(super) const KEYS: [&str; 5] = ["endpoint", "api_key", "region", "rate_limit", "local"];
 pub(super) const RATE_LIMIT_KEYS: [&str; 2] = ["requests_per_second", "creates_per_second"];
-pub(super) const LOCAL_KEYS: [&str; 3] = ["environments", "tasks", "instance_limit"];
+pub(super) const LOCAL_KEYS: [&str; 5] = [
+    "environments",
+    "tasks",
+    "instance_limit",
+    "verifier_sandbox",
+    "verifier_read",
+];
 
 /// Where the service is when neither the spec nor `FLEET_BASE_URL` says so.
 pub const DEFAULT_ENDPOINT: &str = "https://orchestrator.fleetai.com";
@@ -69,6 +75,31 @@ pub struct LocalSpec {
     pub tasks: Vec<PathBuf>,
     /// The account's limit of running instances; `None` is no limit.
     pub instance_limit: Option<NonZeroU32>,
+    /// How strictly verifiers that are programs are confined.
+    pub verifier_sandbox: VerifierSandbox,
+    /// Folders that such verifiers may read beside their own. Absolute; they exist.
+    pub verifier_read: Vec<PathBuf>,
+}
+
+/// How strictly the embedded server confines verifiers that are programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VerifierSandbox {
+    /// Without the layers that matter no verifier is run.
+    #[default]
+    Require,
+    /// With the layers that this machine gives.
+    Best,
+    /// Not at all.
+    Off,
+}
+
+impl VerifierSandbox {
+    /// Every choice by its name in a spec, the default first.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("require", Self::Require),
+        ("best", Self::Best),
+        ("off", Self::Off),
+    ];
 }
 
 impl FleetSpec {
@@ -152,6 +183,14 @@ impl FleetSpec {
                 .instance_limit
                 .map(|limit| Value::from(limit.get()));
             resolved::set(&mut local, "instance_limit", limit);
+            let mode = VerifierSandbox::ALL
+                .iter()
+                .find(|(_, mode)| *mode == self.local.verifier_sandbox)
+                .map(|(name, _)| Value::from(*name));
+            resolved::set(&mut local, "verifier_sandbox", mode);
+            let read = &self.local.verifier_read;
+            let read = (!read.is_empty()).then(|| resolved::paths(read));
+            resolved::set(&mut local, "verifier_read", read);
             resolved::set(&mut out, "local", Some(local));
         }
         out
@@ -308,14 +347,21 @@ impl LocalSpec {
         };
         let environments = list("environments", files::Wanted::Folder);
         let tasks = list("tasks", files::Wanted::File);
+        let verifier_read = list("verifier_read", files::Wanted::Folder);
         let instance_limit = section
             .get("instance_limit")
             .and_then(|field| ctx.integer(&field, 1..=MAX_INSTANCE_LIMIT))
             .and_then(NonZeroU32::new);
+        let verifier_sandbox = section
+            .get("verifier_sandbox")
+            .and_then(|field| ctx.choice(&field, &VerifierSandbox::ALL))
+            .unwrap_or_default();
         Self {
             environments,
             tasks,
             instance_limit,
+            verifier_sandbox,
+            verifier_read,
         }
     }
 }
@@ -356,6 +402,20 @@ pub(super) fn json_schema() -> Json {
                 1,
                 MAX_INSTANCE_LIMIT,
                 "How many instances the embedded account may run. Default: no limit.",
+            ),
+        ),
+        (
+            "verifier_sandbox",
+            schema::choice(
+                &VerifierSandbox::ALL.map(|(name, _)| name),
+                "How strictly Python and command verifiers are confined. Default: require, so that without a sandbox there is no score.",
+            ),
+        ),
+        (
+            "verifier_read",
+            schema::list(
+                &schema::text("A folder."),
+                "Folders that Python and command verifiers may read, beside programs, libraries and the folders of packages and task files.",
             ),
         ),
     ];

@@ -38,7 +38,7 @@ pub use agent::{AgentSpec, DEFAULT_INHERIT_ENV, StdinMode, VerifyWhen, WorkingDi
 pub use concurrency::ConcurrencySpec;
 pub use diagnostic::{Color, Diagnostic, Severity, Sources, Span, SpecError};
 pub use environment::{EnvironmentSpec, TTL_MARGIN, Ttl, TtlBudget, VERIFY_TIMEOUT};
-pub use fleet::{DEFAULT_ENDPOINT, Endpoint, FleetSpec, LocalSpec, RateLimit};
+pub use fleet::{DEFAULT_ENDPOINT, Endpoint, FleetSpec, LocalSpec, RateLimit, VerifierSandbox};
 pub use gate::GateSpec;
 pub use limits::LimitsSpec;
 pub use matrix::{Axis, MatrixSpec, Variant};

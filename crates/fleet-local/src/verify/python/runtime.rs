@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_api::types::VerifierFailure;
 use process_tree::Shim;
-use secrecy::{ExposeSecret as _, SecretString};
+use sandbox::{Gate, Layers, child_filters};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -19,6 +19,7 @@ use crate::error_chain;
 use crate::seam::InstanceView;
 use crate::verify::arguments::CallArguments;
 use crate::verify::bundle::Bundle;
+use crate::verify::confine::{self, Admitted, Confinement, Refused, SandboxMode, Usage};
 use crate::verify::outcome::Outcome;
 
 /// After a failed start the next verifications fail at once for this long: fifty of them must not wait for fifty downloads that fail.
@@ -67,7 +68,7 @@ pub(in crate::verify) struct RuntimeConfig {
     pub(in crate::verify) python: PythonConfig,
     pub(in crate::verify) shim: Shim,
     pub(in crate::verify) base_url: String,
-    pub(in crate::verify) api_key: Option<SecretString>,
+    pub(in crate::verify) confinement: Arc<Confinement>,
 }
 
 /// One verification.
@@ -76,8 +77,7 @@ pub(in crate::verify) struct Job<'job> {
     pub(in crate::verify) function_name: Option<&'job str>,
     pub(in crate::verify) call: &'job CallArguments,
     pub(in crate::verify) instance: &'job Arc<dyn InstanceView>,
-    pub(in crate::verify) time_limit: Duration,
-    pub(in crate::verify) memory_limit: u64,
+    pub(in crate::verify) usage: Usage,
 }
 
 /// The worker, if there is one.
@@ -155,22 +155,30 @@ impl PythonRuntime {
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
             .collect();
-        // The SDK refuses to start without a key; a server without one takes any.
-        let api_key = self
-            .config
-            .api_key
-            .as_ref()
-            .map_or("local", SecretString::expose_secret);
-        env.push(("FLEET_API_KEY".to_owned(), api_key.to_owned()));
+        // The SDK refuses to start without a key. The server's own is not for verifiers.
+        env.push(("FLEET_API_KEY".to_owned(), "local".to_owned()));
         env.push(("FLEET_BASE_URL".to_owned(), self.config.base_url.clone()));
         // Spares a request and a TLS context in every child; the managers here take any token.
         env.push(("RUNNER_AUTH_TOKEN".to_owned(), "local".to_owned()));
-        Ok(Worker::start(&python, &env, &self.config.shim).await?)
+        let confinement = &self.config.confinement;
+        Ok(Worker::start(&python, &env, &self.config.shim, confinement).await?)
     }
 
     /// Runs one Python verifier.
     pub(in crate::verify) async fn run(&self, job: Job<'_>) -> Outcome {
-        let request = request(&job);
+        let confinement = &self.config.confinement;
+        let gate = match confinement.mode {
+            SandboxMode::Off => None,
+            SandboxMode::Require | SandboxMode::Best => match Gate::new() {
+                Ok(gate) => Some(gate),
+                Err(error) => {
+                    return Outcome::failed(
+                        "OSError",
+                        format!("no gate for the verifier: {error}"),
+                    );
+                }
+            },
+        };
         // A worker that ended since it was last used shows when it is called; the verification has not begun then, and the next one takes it.
         // A worker that ends later takes the verification with it: whatever ended it would end the next one too.
         for last in [false, true] {
@@ -178,15 +186,37 @@ impl PythonRuntime {
                 Ok(worker) => worker,
                 Err(error) => return Outcome::failed("PythonUnavailable", error.to_string()),
             };
-            match tokio::time::timeout(job.time_limit + ANSWER_MARGIN, worker.run(&request)).await {
-                Ok(Ok(answer)) => return read(answer),
-                Ok(Err(WorkerError::Unreachable(error))) if !last => {
+            let request = request(&job, &worker, gate.as_ref());
+            let limit = job.usage.time_limit + ANSWER_MARGIN;
+            match tokio::time::timeout(limit, self.attend(&worker, &request, &job, gate.as_ref()))
+                .await
+            {
+                Ok(Attended {
+                    answer: Ok(answer),
+                    layers,
+                }) => {
+                    return read(answer).with_sandbox(confinement.record(layers.as_ref()));
+                }
+                Ok(Attended {
+                    answer: Err(Broken::Worker(WorkerError::Unreachable(error))),
+                    ..
+                }) if !last => {
                     tracing::debug!(%error, "the Python worker takes no work; starting another");
                     worker.shut_down().await;
                 }
-                Ok(Err(error)) => {
+                Ok(Attended {
+                    answer: Err(Broken::Worker(error)),
+                    ..
+                }) => {
                     worker.settle().await;
                     return Outcome::failed("VerifierCrash", error_chain(&error));
+                }
+                Ok(Attended {
+                    answer: Err(Broken::Refused(refused)),
+                    layers,
+                }) => {
+                    return Outcome::from(refused)
+                        .with_sandbox(confinement.record(layers.as_ref()));
                 }
                 Err(_) => {
                     worker.shut_down().await;
@@ -195,6 +225,49 @@ impl PythonRuntime {
             }
         }
         unreachable!("the last round returns")
+    }
+
+    /// Sends the request, lets the child through its gate, and waits for the answer.
+    async fn attend(
+        &self,
+        worker: &Worker,
+        request: &Value,
+        job: &Job<'_>,
+        gate: Option<&Gate>,
+    ) -> Attended {
+        let answer = worker.run(request);
+        tokio::pin!(answer);
+        let Some(gate) = gate else {
+            let answer = answer.await.map_err(Broken::Worker);
+            return Attended {
+                answer,
+                layers: None,
+            };
+        };
+        let port = confine::port(job.instance);
+        // Whoever is dropped at the gate never runs; a dropped answer ends the child.
+        let admitted: Result<Admitted, Refused> = tokio::select! {
+            biased;
+            admitted = self.config.confinement.admit(gate, port, worker.layers()) => admitted,
+            answer = &mut answer => {
+                // Why it could not start. No result counts that came past the gate.
+                let answer = answer.map_err(Broken::Worker).and_then(|answer| {
+                    let past = answer.get("error").is_none_or(Value::is_null) && answer.get("died").is_none();
+                    if past { Err(Broken::Refused(Refused::new("the verifier was not confined"))) } else { Ok(answer) }
+                });
+                return Attended { answer, layers: None };
+            }
+        };
+        match admitted {
+            Ok(admitted) => Attended {
+                answer: answer.await.map_err(Broken::Worker),
+                layers: Some(admitted.layers),
+            },
+            Err(refused) => Attended {
+                answer: Err(Broken::Refused(refused)),
+                layers: None,
+            },
+        }
     }
 
     /// Ends the worker and waits until its tree is gone.
@@ -206,7 +279,20 @@ impl PythonRuntime {
     }
 }
 
-fn request(job: &Job<'_>) -> Value {
+/// What became of one exchange with the worker.
+struct Attended {
+    answer: Result<Value, Broken>,
+    /// What held, if the child was let through.
+    layers: Option<Layers>,
+}
+
+/// Why there is no answer.
+enum Broken {
+    Worker(WorkerError),
+    Refused(Refused),
+}
+
+fn request(job: &Job<'_>, worker: &Worker, gate: Option<&Gate>) -> Value {
     let files: BTreeMap<&String, String> = job
         .bundle
         .files
@@ -224,8 +310,16 @@ fn request(job: &Job<'_>) -> Value {
         "root_url": job.instance.root_url(),
         "app_urls": job.instance.app_urls(),
         "manager_url": job.instance.manager_url(),
-        "time_limit": job.time_limit.as_secs_f64(),
-        "memory_limit": job.memory_limit,
+        "time_limit": job.usage.time_limit.as_secs_f64(),
+        "limits": job.usage.limits(),
+        "sandbox": gate.zip(worker.policy()).map(|(gate, policy)| {
+            let filters = child_filters(worker.layers());
+            json!({
+                "gate": gate.path(),
+                "policy": Confinement::child_policy(policy, job.instance, job.usage),
+                "filters": filters.iter().map(|filter| STANDARD.encode(filter)).collect::<Vec<_>>(),
+            })
+        }),
     })
 }
 
@@ -244,6 +338,7 @@ fn read(answer: Value) -> Outcome {
         (None, Some(error)) => Outcome {
             result: Err(error),
             stdout: String::new(),
+            sandbox: None,
         },
         (None, None) => Outcome::returned(answer.result, String::new()),
     };

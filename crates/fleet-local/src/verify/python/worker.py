@@ -6,12 +6,16 @@ its HTTP client tens of milliseconds; both happen here once, and every child sta
   control socket   the server listens; this script connects, says it is ready, and ends when the connection closes
   work socket      this script listens; one connection per verification: one request, one answer, both a 4-byte big-endian length and JSON
 
+A child takes from itself what a verifier must not have, and asks the server whether what holds is enough (`confine.py`), before it looks
+at the verifier.
+
 A child prints into a pipe that this script drains, so what a verifier prints never mixes with the protocol. This script enforces the wall
 clock with SIGKILL on the child's process group, and reports how a child ended that could not do so itself.
 """
 
 import ast
 import base64
+import collections
 import errno
 import gc
 import inspect
@@ -19,7 +23,6 @@ import json
 import linecache
 import math
 import os
-import resource
 import selectors
 import shutil
 import signal
@@ -31,12 +34,20 @@ import time
 import traceback
 import types
 
+# Isolated mode looks for modules in no folder of ours.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from confine import confine, limit  # noqa: E402
+
+sys.path.pop(0)
+
 REQUEST_LIMIT = 96 * 1024 * 1024
 RESULT_LIMIT = 8 * 1024 * 1024
 HEAD_LIMIT = 512 * 1024
 TAIL_LIMIT = 256 * 1024
 # Between the signal that lets a verifier say where it hangs, and the kill.
 HARD_STOP_AFTER = 2.0
+# Between two looks at how many processes the verifications have.
+LOOK_EVERY = 0.1
 SOURCE_NAME = "verifier.py"
 
 
@@ -54,23 +65,6 @@ class Alarm:
     def __call__(self, _signal, _frame):
         self.rang = True
         raise VerifierTimeout()
-
-
-def limit(name, value):
-    """Lowers one resource limit, never above the hard limit that is already there."""
-    _, hard = resource.getrlimit(name)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(name, (value, value))
-
-
-def apply_limits(request):
-    seconds = int(math.ceil(request["time_limit"]))
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_AS, int(request["memory_limit"]))
-    limit(resource.RLIMIT_CPU, seconds + 5)
-    limit(resource.RLIMIT_FSIZE, 256 * 1024 * 1024)
-    limit(resource.RLIMIT_NOFILE, 256)
 
 
 def describe(error):
@@ -251,7 +245,10 @@ def child(fleet, client, request, output, result):
         sys.stdin = open(0, "r", closefd=False)
         sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-        apply_limits(request)
+        if request["sandbox"] is None:
+            limit(request["limits"])
+        else:
+            confine(request["sandbox"], os.getcwd())
         alarm = Alarm()
         signal.signal(signal.SIGALRM, alarm)
         signal.setitimer(signal.ITIMER_REAL, request["time_limit"])
@@ -318,6 +315,8 @@ class Job:
         self.deadline = None
         self.timed_out = False
         self.cancelled = False
+        self.crowded = False
+        self.process_limit = None
         self.folder = None
 
 
@@ -329,6 +328,7 @@ class Worker:
         self.listener = listener
         self.selector = selectors.DefaultSelector()
         self.jobs = set()
+        self.next_look = 0.0
         self.wake_read, self.wake_write = os.pipe()
         for end in (self.wake_read, self.wake_write):
             os.set_blocking(end, False)
@@ -351,10 +351,11 @@ class Worker:
                     self.ready(key.data, key)
             self.reap()
             self.expire()
+            self.thin_out()
 
     def patience(self):
         deadlines = [job.deadline for job in self.jobs if job.deadline is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        return min(LOOK_EVERY, max(0.0, min(deadlines) - time.monotonic())) if deadlines else None
 
     def accept(self):
         try:
@@ -431,6 +432,7 @@ class Worker:
         except OSError:
             pass
         job.pid = pid
+        job.process_limit = job.request["limits"]["processes"]
         job.request = True  # the child has its own copy
         os.close(output_write)
         os.close(result_write)
@@ -453,6 +455,7 @@ class Worker:
                     os.close(end)
                 except OSError:
                     pass
+        self.jobs.clear()
 
     def collect(self, job, end, add):
         """One read; True once there is nothing more to come."""
@@ -497,7 +500,9 @@ class Worker:
             except ValueError:
                 pass
         if answer is None:
-            if job.timed_out:
+            if job.crowded:
+                answer = {"died": f"the verifier had more than {job.process_limit} processes"}
+            elif job.timed_out:
                 answer = {"result": None, "error": {"type": "TimeoutError", "message": "the verifier did not end in time and was killed", "traceback": ""}}
             elif os.WIFSIGNALED(status):
                 answer = {"died": f"the verifier's process was ended by signal {signal.Signals(os.WTERMSIG(status)).name}"}
@@ -534,6 +539,17 @@ class Worker:
         if job.folder is not None:
             shutil.rmtree(job.folder, ignore_errors=True)
 
+    def thin_out(self):
+        """Ends verifications with too many processes: the limit for them does not hold for root. None can leave its group."""
+        if time.monotonic() < self.next_look or not any(job.pid for job in self.jobs):
+            return
+        self.next_look = time.monotonic() + LOOK_EVERY
+        groups = collections.Counter(filter(None, map(group_of, filter(str.isdigit, os.listdir("/proc")))))
+        for job in self.jobs:
+            if job.process_limit is not None and groups[job.pid] > job.process_limit:
+                job.crowded = True
+                self.kill(job)
+
     def expire(self):
         now = time.monotonic()
         for job in self.jobs:
@@ -541,6 +557,15 @@ class Worker:
                 job.deadline = None
                 job.timed_out = True
                 self.kill(job)
+
+
+def group_of(process):
+    """The process group of a process; none if it has just ended."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[2])
+    except (OSError, IndexError):
+        return None
 
 
 def drain(end):

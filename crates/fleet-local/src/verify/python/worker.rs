@@ -3,12 +3,14 @@
 //! Responsible for starting the process, for the frames on its socket and for noticing its end. Its script is `worker.py`, which documents
 //! the protocol. The process lives in a tree of its own and ends with this server, however the server ends.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
 use process_tree::{OutputSink, ProcessTree, Shim, TreeCommand, TreeExit};
+use sandbox::{Gate, Layers, Policy, find_program};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,8 +19,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::error_chain;
+use crate::verify::confine::{Confinement, SandboxMode};
 
-const SCRIPT: &str = include_str!("worker.py");
+/// File names and contents; the first one is executed.
+const SCRIPTS: [(&str, &str); 2] = [
+    ("worker.py", include_str!("worker.py")),
+    ("confine.py", include_str!("confine.py")),
+];
 
 /// Importing the SDK takes half a second, and many times that from a cold disk on a busy machine.
 const START_TIME: Duration = Duration::from_mins(1);
@@ -36,6 +43,8 @@ const ANSWER_BYTES: u32 = 128 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum WorkerError {
+    #[error("there is no program {}", python.display())]
+    NoPython { python: PathBuf },
     #[error("the Python worker could not be prepared")]
     Prepare(#[source] io::Error),
     #[error("the Python worker could not be started")]
@@ -62,6 +71,8 @@ struct Ready {
 #[derive(Debug)]
 pub(super) struct Worker {
     socket: PathBuf,
+    /// What the process itself may have and which layers hold for it; its children have less. None without a sandbox.
+    confined: Option<(Policy, Layers)>,
     ended: CancellationToken,
     stop: CancellationToken,
 }
@@ -78,30 +89,59 @@ impl Worker {
         python: &Path,
         env: &[(String, String)],
         shim: &Shim,
+        confinement: &Confinement,
     ) -> Result<Self, WorkerError> {
+        let search = std::env::var_os("PATH");
+        let python = find_program(python.as_os_str(), search.as_deref()).ok_or_else(|| {
+            WorkerError::NoPython {
+                python: python.to_owned(),
+            }
+        })?;
         // In the system's temporary folder whatever the data folder is: a socket's path has room for about a hundred bytes.
         let folder = tempfile::Builder::new()
             .prefix("fleet-local-")
             .tempdir()
             .map_err(WorkerError::Prepare)?;
-        let (script, control) = (
-            folder.path().join("worker.py"),
-            folder.path().join("control"),
-        );
+        let control = folder.path().join("control");
         let (socket, scratch) = (folder.path().join("work"), folder.path().join("scratch"));
         fs::create_dir(&scratch)
-            .and_then(|()| fs::write(&script, SCRIPT))
+            .and_then(|()| {
+                SCRIPTS
+                    .iter()
+                    .try_for_each(|(name, text)| fs::write(folder.path().join(name), text))
+            })
             .map_err(WorkerError::Prepare)?;
         let listener = UnixListener::bind(&control).map_err(WorkerError::Prepare)?;
 
-        let mut command = TreeCommand::new(python, folder.path());
         // Isolated: neither the user's site folder nor PYTHON… variables nor the working directory change what is imported.
-        command.args = vec![
+        let words: [OsString; 5] = [
+            python.clone().into(),
             "-I".into(),
-            script.into(),
+            folder.path().join(SCRIPTS[0].0).into(),
             control.into(),
             socket.clone().into(),
         ];
+        let gate = match confinement.mode {
+            SandboxMode::Off => None,
+            SandboxMode::Require | SandboxMode::Best => {
+                let policy = confinement.worker_policy(folder.path(), &python);
+                Some((Gate::new().map_err(WorkerError::Prepare)?, policy))
+            }
+        };
+        let mut command = match &gate {
+            None => {
+                let [program, arguments @ ..] = words;
+                let mut command = TreeCommand::new(program, folder.path());
+                command.args = arguments.into();
+                command
+            }
+            Some((gate, policy)) => {
+                let (program, arguments) = confinement.launcher.wrap(policy, gate.path(), &words);
+                let mut command = TreeCommand::new(program, folder.path());
+                command.args = arguments;
+                command
+            }
+        };
         command.env = env
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
@@ -117,10 +157,17 @@ impl Worker {
             .map_err(WorkerError::Spawn)?;
 
         // Dropping the losing arm loses nothing: a connection not accepted belongs to a process that has ended, and `wait` may be called again.
-        let (control, ready) = tokio::select! {
+        let arrival = async {
+            let layers = match &gate {
+                Some((gate, _)) => Some(let_in(gate).await?),
+                None => None,
+            };
+            Ok::<_, io::Error>((greet(&listener).await?, layers))
+        };
+        let ((control, ready), layers) = tokio::select! {
             exit = tree.wait() => return Err(WorkerError::EndedEarly { output: last_words(&exit) }),
-            ready = tokio::time::timeout(START_TIME, greet(&listener)) => match ready {
-                Ok(Ok(ready)) => ready,
+            arrived = tokio::time::timeout(START_TIME, arrival) => match arrived {
+                Ok(Ok(arrived)) => arrived,
                 // The process ends by itself once the listener is gone; its last words say more than the broken connection.
                 Ok(Err(_)) => return Err(ended_early(tree).await),
                 Err(_) => return Err(WorkerError::Slow),
@@ -132,13 +179,26 @@ impl Worker {
             fleet = ready.fleet,
             "the Python worker is ready"
         );
+        let confined = gate.map(|(_, policy)| policy).zip(layers);
         let (ended, stop) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(watch(tree, control, folder, ended.clone(), stop.clone()));
         Ok(Self {
             socket,
+            confined,
             ended,
             stop,
         })
+    }
+
+    /// What the process may have, if it is confined.
+    pub(super) fn policy(&self) -> Option<&Policy> {
+        self.confined.as_ref().map(|(policy, _)| policy)
+    }
+
+    /// Which layers hold for the process.
+    pub(super) fn layers(&self) -> &Layers {
+        static NONE: Layers = Layers::none();
+        self.confined.as_ref().map_or(&NONE, |(_, layers)| layers)
     }
 
     /// Whether the process has ended.
@@ -182,6 +242,14 @@ impl Worker {
         let answer = exchange.await.map_err(WorkerError::Connection)?;
         serde_json::from_slice(&answer).map_err(WorkerError::Answer)
     }
+}
+
+/// Every machine may start the worker: untrusted code comes into its children only, each of which has a gate of its own.
+async fn let_in(gate: &Gate) -> io::Result<Layers> {
+    let visitor = gate.meet().await.map_err(io::Error::other)?;
+    let layers = visitor.layers.clone();
+    visitor.admit().await.map_err(io::Error::other)?;
+    Ok(layers)
 }
 
 async fn greet(listener: &UnixListener) -> io::Result<(BufReader<UnixStream>, Ready)> {

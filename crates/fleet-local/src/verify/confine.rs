@@ -1,0 +1,462 @@
+//! How verifiers are confined: what they may have, which layers are enough, and the way to their own instance's manager.
+//!
+//! A verifier is code that came with a task. It gets its scratch folder, programs and libraries to read, and one loopback port, at which
+//! its instance answers. The sandbox itself is the crate `sandbox`; this module only decides.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use process_tree::{Shim, TreeCommand};
+use sandbox::{Gate, GateError, Launcher, Layer, Layers, Limits, Policy, Role};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
+
+use super::outcome::Outcome;
+use crate::error_chain;
+use crate::seam::InstanceView;
+
+/// A copy of a large database fits; a disk is not filled by one slip.
+const FILE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A verifier reads some databases and speaks to one server.
+const OPEN_FILES: u64 = 256;
+
+/// Threads count too: a JVM has some thirty.
+pub(super) const PROCESSES: u64 = 128;
+
+/// Beyond the time limit, which ends verifiers that only wait.
+const CPU_MARGIN: Duration = Duration::from_secs(5);
+
+/// A machine that needs longer to confine a process than this has no room for verifiers.
+const PROBE_TIME: Duration = Duration::from_secs(20);
+const PROBE_MEMORY: u64 = 1024 * 1024 * 1024;
+/// Any port does, in a network where nobody else listens.
+const PROBE_PORT: u16 = 8080;
+
+/// What is needed whatever else is missing. Without one of them a verifier reads the user's files, fills the memory, or reaches other processes.
+const ALWAYS: [Layer; 4] = [
+    Layer::Limits,
+    Layer::Capabilities,
+    Layer::Files,
+    Layer::SystemCalls,
+];
+
+/// The kind of error of a verification that was not run for want of a sandbox.
+pub(super) const REFUSED: &str = "SandboxUnavailable";
+
+/// How strictly verifiers that are programs are confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SandboxMode {
+    /// Without the layers that matter no verifier is run.
+    #[default]
+    Require,
+    /// With the layers that this machine gives.
+    Best,
+    /// Not at all: with the rights of the user who runs the server.
+    Off,
+}
+
+/// How verifiers are confined.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// How strictly.
+    pub mode: SandboxMode,
+    /// How the confining process is started.
+    pub launcher: Launcher,
+    /// Folders and files that verifiers may read beside programs and libraries.
+    pub read: Vec<PathBuf>,
+}
+
+/// Confines the verifiers of one service.
+#[derive(Debug)]
+pub(super) struct Confinement {
+    pub(super) mode: SandboxMode,
+    pub(super) launcher: Launcher,
+    /// What every verifier may read.
+    read: Vec<PathBuf>,
+    /// What holds is the same for all of them, so it is logged once.
+    logged: Once,
+}
+
+/// No verifier was run, or none with the layers that are asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    /// Named as Python names its exceptions.
+    pub(super) kind: &'static str,
+    pub(super) reason: String,
+}
+
+impl Refused {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            kind: REFUSED,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<GateError> for Refused {
+    fn from(error: GateError) -> Self {
+        match &error {
+            GateError::NotExecuted { reason } => Self {
+                kind: "OSError",
+                reason: format!("the verifier could not be started: {reason}"),
+            },
+            _ => Self::new(error_chain(&error)),
+        }
+    }
+}
+
+impl From<Refused> for Outcome {
+    fn from(refused: Refused) -> Self {
+        Self::failed(refused.kind, refused.reason)
+    }
+}
+
+/// A confined program that was let through its gate.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) layers: Layers,
+    /// Open as long as the verification runs.
+    _tunnel: Option<Tunnel>,
+}
+
+impl Confinement {
+    pub(super) fn new(config: &SandboxConfig) -> Self {
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let folders: Vec<PathBuf> = std::env::split_paths(&search).collect();
+        let mut read = sandbox::system_paths();
+        read.extend(sandbox::installations(folders.iter().map(PathBuf::as_path)));
+        read.extend(certificates());
+        read.extend(config.read.iter().flat_map(|path| opened(path)));
+        read.retain(|path| path.exists());
+        Self {
+            mode: config.mode,
+            launcher: config.launcher.clone(),
+            read,
+            logged: Once::new(),
+        }
+    }
+
+    /// What a verifier may have that runs as a program.
+    pub(super) fn policy(
+        &self,
+        scratch: &Path,
+        instance: &Arc<dyn InstanceView>,
+        usage: Usage,
+    ) -> Policy {
+        Policy {
+            read: self.read.clone(),
+            write: vec![scratch.to_owned()],
+            port: port(instance),
+            role: Role::Program,
+            limits: usage.limits(),
+        }
+    }
+
+    /// The same for a child of the worker with this policy, which adds its scratch folder itself.
+    pub(super) fn child_policy(
+        worker: &Policy,
+        instance: &Arc<dyn InstanceView>,
+        usage: Usage,
+    ) -> Policy {
+        Policy {
+            read: worker.read.clone(),
+            write: Vec::new(),
+            port: port(instance),
+            role: Role::Program,
+            limits: usage.limits(),
+        }
+    }
+
+    /// What the process may have that forks a child per verification.
+    pub(super) fn worker_policy(&self, folder: &Path, python: &Path) -> Policy {
+        let programs = [Some(python.to_owned()), python.canonicalize().ok()];
+        let folders: Vec<PathBuf> = programs
+            .into_iter()
+            .flatten()
+            .filter_map(|program| program.parent().map(Path::to_owned))
+            .collect();
+        let mut read = self.read.clone();
+        read.extend(sandbox::installations(folders.iter().map(PathBuf::as_path)));
+        read.retain(|path| path.exists());
+        Policy {
+            read,
+            // The children's user namespaces are set up through /proc.
+            write: vec![folder.to_owned(), "/proc".into()],
+            port: None,
+            role: Role::Worker,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Waits at the gate and lets through whoever is confined well enough. Until the answer is dropped the sandbox's own network leads to
+    /// the instance.
+    pub(super) async fn admit(
+        &self,
+        gate: &Gate,
+        port: Option<u16>,
+        inherited: &Layers,
+    ) -> Result<Admitted, Refused> {
+        let mut visitor = gate.meet().await?;
+        inherit(&mut visitor.layers, inherited);
+        if self.mode == SandboxMode::Require {
+            sufficient(&visitor.layers).map_err(Refused::new)?;
+        }
+        let tunnel = match (visitor.listener.take(), port) {
+            (Some(listener), Some(port)) => {
+                Some(Tunnel::open(listener, port).map_err(GateError::from)?)
+            }
+            _ => None,
+        };
+        let layers = visitor.layers.clone();
+        self.logged
+            .call_once(|| tracing::info!(%layers, "verifiers are confined"));
+        visitor.admit().await?;
+        Ok(Admitted {
+            layers,
+            _tunnel: tunnel,
+        })
+    }
+
+    /// What the record says of a verification.
+    pub(super) fn record(&self, layers: Option<&Layers>) -> Value {
+        let mode = match self.mode {
+            SandboxMode::Require => "require",
+            SandboxMode::Best => "best",
+            SandboxMode::Off => return json!({"mode": "off"}),
+        };
+        match layers {
+            Some(layers) => json!({"mode": mode, "held": layers.held, "missing": layers.missing}),
+            None => json!({"mode": mode}),
+        }
+    }
+}
+
+/// What one verification may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usage {
+    pub(super) time_limit: Duration,
+    pub(super) memory_limit: u64,
+}
+
+impl Usage {
+    pub(super) fn limits(self) -> Limits {
+        Limits {
+            memory_bytes: Some(self.memory_limit),
+            cpu_seconds: Some((self.time_limit + CPU_MARGIN).as_secs() + 1),
+            file_bytes: Some(FILE_BYTES),
+            open_files: Some(OPEN_FILES),
+            processes: Some(PROCESSES),
+        }
+    }
+
+    /// The same without a sandbox, as far as it goes.
+    pub(super) fn of_each_process(self) -> process_tree::Limits {
+        let limits = self.limits();
+        process_tree::Limits {
+            address_space_bytes: limits.memory_bytes,
+            cpu_seconds: limits.cpu_seconds,
+            file_bytes: limits.file_bytes,
+            open_files: limits.open_files,
+            ..process_tree::Limits::default()
+        }
+    }
+}
+
+/// Whether these layers keep a verifier from everything that is not its own. The error says what to do.
+pub fn sufficient(layers: &Layers) -> Result<(), String> {
+    let lacks = |layer: Layer| {
+        let reason = layers.missing.get(&layer);
+        let reason = reason.map_or("it was not tried", String::as_str);
+        format!("{layer} ({reason})")
+    };
+    let mut lacking: Vec<String> = ALWAYS
+        .into_iter()
+        .filter(|layer| !layers.holds(*layer))
+        .map(lacks)
+        .collect();
+    // Either keeps it from other instances; both are better: a namespace has no other address, and the rules are per port.
+    if !layers.holds(Layer::Network) && !layers.holds(Layer::Ports) {
+        lacking.push(format!(
+            "{} or {}",
+            lacks(Layer::Network),
+            lacks(Layer::Ports)
+        ));
+    }
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "verifiers run in a sandbox only, and this machine lacks for it: {}. `harness doctor` says what holds; \
+         `fleet.local.verifier_sandbox: best` in the spec, or `harness local --verifier-sandbox best`, runs them with what there is",
+        lacking.join("; ")
+    ))
+}
+
+/// What would hold for a verifier on this machine, found out by confining a process that then runs nothing.
+///
+/// # Errors
+/// No such process could be started.
+pub async fn probe_sandbox(shim: &Shim, launcher: &Launcher) -> Result<Layers, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let gate = Gate::new().map_err(|error| error.to_string())?;
+    let usage = Usage {
+        time_limit: PROBE_TIME,
+        memory_limit: PROBE_MEMORY,
+    };
+    let policy = Policy {
+        read: sandbox::system_paths(),
+        write: vec![folder.path().to_owned()],
+        port: Some(PROBE_PORT),
+        role: Role::Program,
+        limits: usage.limits(),
+    };
+    let (program, arguments) = launcher.wrap(&policy, gate.path(), &["true".into()]);
+    let mut command = TreeCommand::new(program, folder.path());
+    command.args = arguments;
+    let mut tree = process_tree::spawn(shim, command)
+        .await
+        .map_err(|error| error_chain(&error))?;
+    // Dropping `wait` loses nothing, as it may be called again; dropped at the gate, nothing runs.
+    let met = tokio::select! {
+        biased;
+        met = tokio::time::timeout(PROBE_TIME, gate.meet()) => met,
+        _ = tree.wait() => return Err("the sandbox's process ended at once".to_owned()),
+    };
+    let layers = match met {
+        Ok(Ok(visitor)) => Ok(visitor.layers.clone()),
+        Ok(Err(error)) => Err(error_chain(&error)),
+        Err(_) => Err("the sandbox's process did not answer".to_owned()),
+    };
+    tree.kill();
+    tree.wait().await;
+    layers
+}
+
+/// A child has the layers of the process that it was forked from, too.
+fn inherit(layers: &mut Layers, from: &Layers) {
+    for layer in [Layer::Mounts] {
+        if from.holds(layer) {
+            layers.held.insert(layer);
+        } else if let Some(reason) = from.missing.get(&layer) {
+            layers.missing.insert(layer, reason.clone());
+        }
+    }
+}
+
+/// Where the instance answers, if it does.
+pub(super) fn port(instance: &Arc<dyn InstanceView>) -> Option<u16> {
+    Url::parse(&instance.root_url()).ok()?.port()
+}
+
+/// What is opened for a folder that was named or in which task files lie: the folder with all below. Of the home folder, and of one that
+/// holds it, only the visible files that lie directly in it: below it are everybody's keys.
+fn opened(path: &Path) -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let real = path.canonicalize();
+    let real = real.as_deref().unwrap_or(path);
+    let holds_home = home.is_some_and(|home| home.is_absolute() && home.starts_with(real));
+    if !holds_home && real.parent().is_some() {
+        return vec![path.to_owned()];
+    }
+    tracing::debug!(path = %path.display(), "it is or holds the home folder: verifiers may read its own files, and no folder in it");
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+fn certificates() -> impl Iterator<Item = PathBuf> {
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .map(PathBuf::from)
+}
+
+/// Connections from a sandbox's own network to the instance. Dropping it cuts them.
+#[derive(Debug)]
+struct Tunnel(JoinHandle<()>);
+
+impl Tunnel {
+    fn open(listener: std::net::TcpListener, port: u16) -> std::io::Result<Self> {
+        let listener = TcpListener::from_std(listener)?;
+        Ok(Self(tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            // Ends by being aborted; the connections go with their set.
+            while let Ok((mut inside, _)) = listener.accept().await {
+                while connections.try_join_next().is_some() {}
+                connections.spawn(async move {
+                    // To this one address, whatever the program asked for: inside there is no other.
+                    if let Ok(mut outside) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+                        // A broken connection is the verifier's to notice.
+                        let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
+                    }
+                });
+            }
+        })))
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(held: &[Layer]) -> Layers {
+        let mut layers = Layers::default();
+        layers.held.extend(held);
+        layers
+            .missing
+            .insert(Layer::Files, "no Landlock".to_owned());
+        layers
+    }
+
+    #[test]
+    fn of_a_folder_that_holds_the_home_folder_only_the_visible_files_are_opened() {
+        let home = std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from);
+        for path in opened(&home) {
+            assert!(
+                path.is_file() && path.parent() == Some(&home),
+                "{}",
+                path.display()
+            );
+        }
+        assert!(opened(Path::new("/")).iter().all(|path| path.is_file()));
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(opened(folder.path()), [folder.path()]);
+    }
+
+    #[test]
+    fn what_is_enough_needs_all_of_the_basics_and_one_for_the_network() {
+        let mut held = ALWAYS.to_vec();
+        assert!(sufficient(&layers(&held)).is_err());
+        for network in [Layer::Network, Layer::Ports] {
+            held.push(network);
+            assert_eq!(sufficient(&layers(&held)), Ok(()));
+            held.pop();
+        }
+        let without_files = [
+            Layer::Limits,
+            Layer::Capabilities,
+            Layer::SystemCalls,
+            Layer::Network,
+        ];
+        let reason = sufficient(&layers(&without_files)).unwrap_err();
+        assert!(
+            reason.contains("files (no Landlock)") && reason.contains("verifier_sandbox: best"),
+            "{reason}"
+        );
+    }
+}
