@@ -1,6 +1,6 @@
 //! `agent`: the program that works on a task, and what it is given.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -172,26 +172,28 @@ impl AgentSpec {
         }
     }
 
-    /// With `{spec_dir}` filled in: the resolved spec is read again from another folder.
-    pub(super) fn resolved(&self, spec_dir: &Path) -> Value {
-        let spec_dir = spec_dir.to_string_lossy();
-        let written =
-            |template: &Template| Value::from(template.origin_with("spec_dir", &spec_dir));
+    pub(super) fn resolved(&self) -> Value {
         let working_dir = match &self.working_dir {
             WorkingDir::Trial => Value::from("trial"),
             // A template: braces of the folder's name must stay what they are.
             WorkingDir::Folder(path) => {
                 Value::from(Template::literal(&path.to_string_lossy()).origin())
             }
-            WorkingDir::Template(template) => written(template),
+            WorkingDir::Template(template) => Value::from(template.origin()),
         };
         let env = self
             .env
             .iter()
-            .map(|(name, value)| (name.as_str(), written(value)));
+            .map(|(name, value)| (name.as_str(), Value::from(value.origin())));
         let mut out = resolved::map([
             ("name", resolved::text(&self.name)),
-            ("command", self.command.iter().map(written).collect()),
+            (
+                "command",
+                self.command
+                    .iter()
+                    .map(|word| Value::from(word.origin()))
+                    .collect(),
+            ),
             ("working_dir", working_dir),
             ("stdin", Value::from(name_of(&STDIN_MODES, self.stdin))),
             ("env", resolved::map(env)),

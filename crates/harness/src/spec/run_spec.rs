@@ -223,7 +223,7 @@ impl RunSpec {
             ("name", resolved::text(&self.name)),
             ("fleet", self.fleet.resolved()),
             ("tasks", self.tasks.resolved()),
-            ("agent", self.agent.resolved(&self.spec_dir)),
+            ("agent", self.agent.resolved()),
         ]);
         resolved::set(&mut out, "matrix", self.matrix.resolved());
         resolved::set(&mut out, "trials", Some(Value::from(self.trials)));

@@ -151,30 +151,6 @@ impl Template {
         &self.origin
     }
 
-    /// The text as it was written, with one placeholder filled in for good.
-    pub(super) fn origin_with(&self, name: &str, value: &str) -> String {
-        let placeholder = format!("{{{name}}}");
-        let filled = Self::literal(value).origin;
-        let mut out = String::new();
-        let mut rest = self.origin.as_str();
-        while let Some(c) = rest.chars().next() {
-            // What is written twice means itself, and `${NAME}` is a variable.
-            let kept = match rest {
-                _ if rest.starts_with("$$") || rest.starts_with("{{") => 2,
-                _ if rest.starts_with("${") => rest.find('}').map_or(rest.len(), |end| end + 1),
-                _ if rest.starts_with(&placeholder) => {
-                    out.push_str(&filled);
-                    rest = &rest[placeholder.len()..];
-                    continue;
-                }
-                _ => c.len_utf8(),
-            };
-            out.push_str(&rest[..kept]);
-            rest = &rest[kept..];
-        }
-        out
-    }
-
     /// The placeholders in the order in which they stand; a name may come more than once.
     pub fn placeholders(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
@@ -275,23 +251,6 @@ mod tests {
             Template::parse("{{}}").unwrap().as_literal().as_deref(),
             Some("{}")
         );
-    }
-
-    #[test]
-    fn one_placeholder_is_filled_in_for_good() {
-        let lookup = |_: &str| Some("x".to_owned());
-        for (written, filled) in [
-            ("{dir}/a {model}", "/d{{}}$$/a {model}"),
-            ("{{dir}} ${dir} $${dir}", "{{dir}} ${dir} $$/d{{}}$$"),
-            ("{{{dir}}} é", "{{/d{{}}$$}} é"),
-            ("dir", "dir"),
-        ] {
-            let template = parse_with_variables(written, &lookup).unwrap();
-            assert_eq!(template.origin_with("dir", "/d{}$"), filled);
-            let value = |name: &str| Some(if name == "dir" { "/d{}$" } else { "m" }.to_owned());
-            let again = parse_with_variables(filled, &lookup).unwrap();
-            assert_eq!(again.render(value), template.render(value), "{written}");
-        }
     }
 
     #[test]
