@@ -162,6 +162,17 @@ fn growth(samples: &[Sample]) -> Vec<String> {
             last / 1024.0,
             (last - first) / trials.max(1.0)
         ));
+        let cost = |number: usize| {
+            let quarter: Vec<&Sample> = quarter(number).collect();
+            let (first, last) = (quarter.first()?, quarter.last()?);
+            let hundredths = of(last).processor - of(first).processor;
+            Some(hundredths as f64 * 10.0 / (last.done - first.done).max(1) as f64)
+        };
+        if let (Some(first), Some(last)) = (cost(0), cost(3)) {
+            say(format!(
+                "{name} processor time: {first:.2} ms a trial, then {last:.2} ms"
+            ));
+        }
         if per_trial > KIB_PER_TRIAL {
             problems.push(format!(
                 "the {name}'s memory grew from {first} to {last} KiB, more than {KIB_PER_TRIAL} KiB a trial"
@@ -203,6 +214,7 @@ mod tests {
             peak: memory(done),
             descriptors: descriptors(done),
             threads: 5,
+            processor: done,
         };
         let sample = |done: u64| Sample {
             at: Duration::from_secs(done),

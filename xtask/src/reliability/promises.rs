@@ -78,7 +78,7 @@ pub(super) const PROMISES: [Promise; 8] = [
     Promise {
         guard: Guard::Continues,
         text: "Running the same command again continues",
-        how: "What has its score keeps it, what was held is taken over or given back, and the rest is run as new attempts. The report is that of a run that was never interrupted.",
+        how: "`harness run` offers to go on with an unfinished run of the same spec, `--resume auto` does it without asking, `harness resume` by its name. What has its score keeps it, what was held is taken over or given back, and the rest is run as new attempts. The report is that of a run that was never interrupted.",
         tried_by: &[
             ("killed in every state", "K6"),
             ("a spec that was changed meanwhile", "P14"),

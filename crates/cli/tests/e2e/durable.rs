@@ -107,7 +107,7 @@ fn c9_sittings_of_one_run_count_every_trial_once() {
     bench.tasks(&["a", "b", "c"]);
     let spec = bench.script_spec(
         "case $FLEET_TASK_KEY in [ab]) exit 0;; esac\nuntil [ -e \"$1\" ]; do sleep 0.05; done",
-        json!({"agent": {"command": ["sh", "{spec_dir}/agent.sh", go]}, "trials": 2, "concurrency": 3}),
+        json!({"agent": {"command": ["sh", bench.path("agent.sh"), go]}, "trials": 2, "concurrency": 3}),
     );
     let mut command = bench.harness();
     command.arg("run").arg(spec);
@@ -148,7 +148,9 @@ fn c9_sittings_of_one_run_count_every_trial_once() {
 fn p14_a_spec_that_was_changed_is_refused_with_what_differs() {
     let bench = Bench::new();
     bench.tasks(&["a"]);
-    let spec = bench.script_spec("exit 75", json!({"retry": {"attempts": 1}}));
+    let agent = json!({"command": ["sh", bench.path("agent.sh")]});
+    let changes = json!({"agent": agent, "retry": {"attempts": 1}});
+    let spec = bench.script_spec("exit 75", changes);
     bench.call(["run".as_ref(), spec.as_os_str()]).expect(3);
     let stored = bench.run().root.join("spec.yaml");
     let before = fs::read_to_string(&stored).unwrap();
