@@ -190,7 +190,7 @@ impl RunBuilder {
             signal,
             error: (!error.is_empty()).then(|| error.to_owned()),
             final_answer: None,
-            verifiable: true,
+            verifiable: false,
             steps: Some(3 + n % 17),
             usage: Usage {
                 input_tokens: Some(1200 + 37 * (n % 101)),

@@ -125,7 +125,8 @@ fn k16_a_second_harness_is_refused_while_the_first_works() {
     let mut running = bench.start(command);
     running.until("the agent at work", || mark.exists());
     let second = bench.call(["resume", "latest"]);
-    second.expect(2).says(&["locked"]);
+    let holder = format!("process {}", running.pid());
+    second.expect(2).says(&["locked", &holder]);
     fs::write(go, "").unwrap();
     running.end().expect(0);
     assert_all_scored(&bench.run().rows(), 1);

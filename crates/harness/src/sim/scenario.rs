@@ -69,18 +69,40 @@ enum Ended {
     Killed,
 }
 
+/// One sitting in fair weather whose every agent is started by code with a bug: the record, the exit code, what lives.
+pub(super) fn play_with_a_bug(seed: u64) -> (RunRecord, ExitCode, Vec<String>) {
+    runtime().block_on(async {
+        let mut world = World::new(seed);
+        world.weather = Weather::default();
+        world.manners = Manners {
+            panics: 100,
+            ..Manners::default()
+        };
+        (world.disk_fails, world.kills, world.stops) = (0, false, false);
+        world.begin();
+        let before = world.disk.record().expect("the plan is durable");
+        let Ended::Itself(record, exit) = world.sitting(1, &before).await else {
+            panic!("nobody kills it");
+        };
+        (record, exit, world.fleet.live())
+    })
+}
+
 /// Plays a run to its end and judges it.
 pub(super) fn play(seed: u64) -> Story {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    runtime().block_on(async {
         let world = World::new(seed);
         world.begin();
         world.to_the_end().await
     })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime")
 }
 
 impl World {

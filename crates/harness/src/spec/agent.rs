@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use redact::names_a_secret;
 use serde_json::{Value as Json, json};
 use serde_yaml::Value;
 
 use super::diagnostic::{Diagnostic, quote};
 use super::reader::{Context, Field};
 use super::template::Template;
-use super::text::{is_name, is_secret, names_a_secret};
+use super::text::{is_name, is_secret};
 use super::{resolved, schema};
 
 pub(super) const KEYS: [&str; 12] = [
@@ -173,27 +174,22 @@ impl AgentSpec {
     }
 
     pub(super) fn resolved(&self) -> Value {
+        let written = |template: &Template| Value::from(template.origin());
         let working_dir = match &self.working_dir {
             WorkingDir::Trial => Value::from("trial"),
             // A template: braces of the folder's name must stay what they are.
             WorkingDir::Folder(path) => {
                 Value::from(Template::literal(&path.to_string_lossy()).origin())
             }
-            WorkingDir::Template(template) => Value::from(template.origin()),
+            WorkingDir::Template(template) => written(template),
         };
         let env = self
             .env
             .iter()
-            .map(|(name, value)| (name.as_str(), Value::from(value.origin())));
+            .map(|(name, value)| (name.as_str(), written(value)));
         let mut out = resolved::map([
             ("name", resolved::text(&self.name)),
-            (
-                "command",
-                self.command
-                    .iter()
-                    .map(|word| Value::from(word.origin()))
-                    .collect(),
-            ),
+            ("command", self.command.iter().map(written).collect()),
             ("working_dir", working_dir),
             ("stdin", Value::from(name_of(&STDIN_MODES, self.stdin))),
             ("env", resolved::map(env)),
@@ -364,6 +360,12 @@ fn read_inherited(ctx: &mut Context<'_>, field: &Field<'_>) -> Vec<String> {
                 ctx.shown(item)
             )));
         } else if !names.contains(&name) {
+            // What an agent is given on purpose it may use, but not print into what is kept of it.
+            if names_a_secret(&name)
+                && let Some(value) = (ctx.lookup)(&name)
+            {
+                ctx.note_secret(&name, value);
+            }
             names.push(name);
         }
     }
@@ -517,17 +519,17 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_the_environment_are_known_and_not_written() {
+    fn c4_secrets_of_the_environment_are_known_and_not_written() {
         let text = base(
             "{command: [a, '--token=${MY_TOKEN}'], env: {OPENAI_API_KEY: '${OPENAI_API_KEY}', MODEL: '${MODEL}'}}",
         );
         let variables = [
-            ("MY_TOKEN", "t0ken"),
+            ("MY_TOKEN", "t0ken-1"),
             ("OPENAI_API_KEY", "sk-secret"),
             ("MODEL", "small"),
         ];
         let spec = spec_with(&text, &variables);
-        assert_eq!(spec.secrets().collect::<Vec<_>>(), ["sk-secret", "t0ken"]);
+        assert_eq!(spec.secrets().collect::<Vec<_>>(), ["sk-secret", "t0ken-1"]);
         let written = spec.to_resolved_yaml();
         for (name, value) in &variables[..2] {
             assert!(
@@ -538,12 +540,12 @@ mod tests {
         }
         assert_eq!(
             spec.agent.command[1].as_literal().as_deref(),
-            Some("--token=t0ken")
+            Some("--token=t0ken-1")
         );
     }
 
     #[test]
-    fn a_secret_written_out_in_the_spec_is_warned_of_and_not_copied() {
+    fn c4_a_secret_written_out_in_the_spec_is_warned_of_and_not_copied() {
         let spec = spec_with(&base("{command: [a], env: {X_API_KEY: sk-literal}}"), &[]);
         assert!(spec.warnings[0].message.contains("looks like a secret"));
         assert!(!spec.to_resolved_yaml().contains("sk-literal"));
