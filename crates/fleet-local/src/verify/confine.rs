@@ -3,19 +3,16 @@
 //! A verifier is code that came with a task. It gets its scratch folder, programs and libraries to read, and one loopback port, at which
 //! its instance answers. The sandbox itself is the crate `sandbox`; this module only decides.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use process_tree::{Shim, TreeCommand};
 use sandbox::{Gate, GateError, Launcher, Layer, Layers, Limits, Policy, Role};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
 use super::outcome::Outcome;
+use super::tunnel::Tunnel;
 use crate::error_chain;
 use crate::seam::InstanceView;
 
@@ -31,11 +28,8 @@ pub(super) const PROCESSES: u64 = 128;
 /// Beyond the time limit, which ends verifiers that only wait.
 const CPU_MARGIN: Duration = Duration::from_secs(5);
 
-/// A machine that needs longer to confine a process than this has no room for verifiers.
-const PROBE_TIME: Duration = Duration::from_secs(20);
-const PROBE_MEMORY: u64 = 1024 * 1024 * 1024;
-/// Any port does, in a network where nobody else listens.
-const PROBE_PORT: u16 = 8080;
+/// Of a home folder that holds task files. The list travels on a command line, which is no place for thousands.
+const FILES_OF_HOME: usize = 256;
 
 /// What is needed whatever else is missing. Without one of them a verifier reads the user's files, fills the memory, or reaches other processes.
 const ALWAYS: [Layer; 4] = [
@@ -298,46 +292,6 @@ pub fn sufficient(layers: &Layers) -> Result<(), String> {
     ))
 }
 
-/// What would hold for a verifier on this machine, found out by confining a process that then runs nothing.
-///
-/// # Errors
-/// No such process could be started.
-pub async fn probe_sandbox(shim: &Shim, launcher: &Launcher) -> Result<Layers, String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let gate = Gate::new().map_err(|error| error.to_string())?;
-    let usage = Usage {
-        time_limit: PROBE_TIME,
-        memory_limit: PROBE_MEMORY,
-    };
-    let policy = Policy {
-        read: sandbox::system_paths(),
-        write: vec![folder.path().to_owned()],
-        port: Some(PROBE_PORT),
-        role: Role::Program,
-        limits: usage.limits(),
-    };
-    let (program, arguments) = launcher.wrap(&policy, gate.path(), &["true".into()]);
-    let mut command = TreeCommand::new(program, folder.path());
-    command.args = arguments;
-    let mut tree = process_tree::spawn(shim, command)
-        .await
-        .map_err(|error| error_chain(&error))?;
-    // Dropping `wait` loses nothing, as it may be called again; dropped at the gate, nothing runs.
-    let met = tokio::select! {
-        biased;
-        met = tokio::time::timeout(PROBE_TIME, gate.meet()) => met,
-        _ = tree.wait() => return Err("the sandbox's process ended at once".to_owned()),
-    };
-    let layers = match met {
-        Ok(Ok(visitor)) => Ok(visitor.layers.clone()),
-        Ok(Err(error)) => Err(error_chain(&error)),
-        Err(_) => Err("the sandbox's process did not answer".to_owned()),
-    };
-    tree.kill();
-    tree.wait().await;
-    layers
-}
-
 /// A child has the layers of the process that it was forked from, too.
 fn inherit(layers: &mut Layers, from: &Layers) {
     for layer in [Layer::Mounts] {
@@ -370,6 +324,7 @@ fn opened(path: &Path) -> Vec<PathBuf> {
         .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         .map(|entry| entry.path())
         .filter(|path| path.is_file())
+        .take(FILES_OF_HOME)
         .collect()
 }
 
@@ -378,36 +333,6 @@ fn certificates() -> impl Iterator<Item = PathBuf> {
         .into_iter()
         .filter_map(std::env::var_os)
         .map(PathBuf::from)
-}
-
-/// Connections from a sandbox's own network to the instance. Dropping it cuts them.
-#[derive(Debug)]
-struct Tunnel(JoinHandle<()>);
-
-impl Tunnel {
-    fn open(listener: std::net::TcpListener, port: u16) -> std::io::Result<Self> {
-        let listener = TcpListener::from_std(listener)?;
-        Ok(Self(tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            // Ends by being aborted; the connections go with their set.
-            while let Ok((mut inside, _)) = listener.accept().await {
-                while connections.try_join_next().is_some() {}
-                connections.spawn(async move {
-                    // To this one address, whatever the program asked for: inside there is no other.
-                    if let Ok(mut outside) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
-                        // A broken connection is the verifier's to notice.
-                        let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
-                    }
-                });
-            }
-        })))
-    }
-}
-
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 #[cfg(test)]

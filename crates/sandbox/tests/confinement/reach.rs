@@ -1,6 +1,7 @@
 //! What a confined program reaches: its folder, its port and itself.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 
 use sandbox::{Gate, Layer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -163,4 +164,40 @@ async fn ordinary_programs_run() {
     assert_eq!(bench.says(&["start", "/bin/true"]).await, "ok");
     let script = "set -e; cd \"$PWD\"; echo a > f; cp f g; touch -d @0 g; mv g h; mkdir d; ln -s h l; cat l | sort; rm -r d f h l; ls";
     assert_eq!(bench.run(&["/bin/sh", "-c", script]).await.stdout, "a\n");
+}
+
+/// The user `nobody`, who has no privilege to lose.
+#[tokio::test]
+async fn an_ordinary_user_s_processes_are_counted() {
+    const NOBODY: u32 = 65534;
+    let many = "i=0; while [ $i -lt 60 ]; do sleep 0.2 & i=$((i+1)); done; echo all";
+    let mut bench = Bench::new();
+    if nix::unistd::Uid::effective().is_root() {
+        let inaccessible = std::path::Path::new(PROBE).ancestors().any(|folder| {
+            folder
+                .metadata()
+                .is_ok_and(|meta| meta.permissions().mode() & 0o001 == 0)
+        });
+        if inaccessible {
+            println!("SKIPPED: nobody may not enter the folder of the test's program");
+            return;
+        }
+        bench.user = Some(NOBODY);
+    }
+    let ran = bench.run(&["/bin/sh", "-c", many]).await;
+    if !ran.layers.holds(Layer::Network) {
+        println!(
+            "SKIPPED: an ordinary user may make no namespaces here: {}",
+            ran.layers
+        );
+        return;
+    }
+    assert!(ran.layers.holds(Layer::Processes), "{}", ran.layers);
+    assert_eq!(ran.stdout, "");
+    bench.policy.limits.processes = Some(200);
+    assert_eq!(bench.run(&["/bin/sh", "-c", many]).await.stdout, "all\n");
+    // The other layers hold for this user too.
+    assert_eq!(bench.says(&["read", "/etc/passwd"]).await, "EACCES");
+    assert_eq!(bench.says(&["udp", "127.0.0.1:53"]).await, "EPERM");
+    assert_eq!(bench.says(&["chmod", "/usr"]).await, "EROFS");
 }

@@ -1,6 +1,8 @@
 //! Starts the probe in a sandbox and reads what it says.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -15,6 +17,8 @@ const LAUNCHER: &str = env!("CARGO_BIN_EXE_sandbox-test-launcher");
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
     pub(crate) policy: Policy,
+    /// Whose program it is; none is this user's.
+    pub(crate) user: Option<u32>,
 }
 
 /// What came of one program.
@@ -41,7 +45,11 @@ impl Bench {
                 processes: Some(32),
             },
         };
-        Self { folder, policy }
+        Self {
+            folder,
+            policy,
+            user: None,
+        }
     }
 
     /// Starts the launcher; the program waits behind the gate.
@@ -49,7 +57,19 @@ impl Bench {
         let command: Vec<OsString> = command.iter().map(OsString::from).collect();
         let (program, arguments) =
             Launcher::new(LAUNCHER).wrap(&self.policy, gate.path(), &command);
-        Command::new(program)
+        let mut starter = Command::new(program);
+        if let Some(user) = self.user {
+            starter.uid(user).gid(user);
+            let gate = gate.path();
+            for (path, mode) in [
+                (self.folder.path(), 0o777),
+                (gate.parent().unwrap(), 0o711),
+                (gate, 0o666),
+            ] {
+                std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+            }
+        }
+        starter
             .args(arguments)
             .env_clear()
             .current_dir(self.folder.path())

@@ -1,0 +1,36 @@
+//! The way from a sandbox's own network to its instance, and to nothing else.
+
+use std::net::Ipv4Addr;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Connections from a sandbox's own network to the instance. Dropping it cuts them.
+#[derive(Debug)]
+pub(super) struct Tunnel(JoinHandle<()>);
+
+impl Tunnel {
+    pub(super) fn open(listener: std::net::TcpListener, port: u16) -> std::io::Result<Self> {
+        let listener = TcpListener::from_std(listener)?;
+        Ok(Self(tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            // Ends by being aborted; the connections go with their set.
+            while let Ok((mut inside, _)) = listener.accept().await {
+                while connections.try_join_next().is_some() {}
+                connections.spawn(async move {
+                    // To this one address, whatever the program asked for: inside there is no other.
+                    if let Ok(mut outside) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+                        // A broken connection is the verifier's to notice.
+                        let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
+                    }
+                });
+            }
+        })))
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
