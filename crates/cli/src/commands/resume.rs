@@ -11,7 +11,9 @@ use fleet_api::Task;
 use harness::plan::{Plan, TrialPlan, load_tasks};
 use harness::runner::Beginning;
 use harness::spec::{LoadOptions, RunSpec, Variant, agent_programs};
-use run_record::{Attempt, Journal, RunRecord, TaskKey, TrialStatus, VariantName, Verdict};
+use run_record::{
+    Attempt, Journal, RunRecord, StopReason, TaskKey, TrialStatus, VariantName, Verdict,
+};
 
 use super::prepare::{service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
@@ -30,7 +32,7 @@ pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
     };
     let left = without_score(&found.record);
     let held = found.record.open_leases().len();
-    if left == 0 && held == 0 && found.record.end.is_some() {
+    if left == 0 && held == 0 && has_ended_well(&found.record) {
         printer.say(format_args!(
             "{}: every trial has a score and nothing is held; there is nothing to do",
             found.record.info.run_id
@@ -66,6 +68,14 @@ pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
             Err(failure)
         }
     }
+}
+
+/// Whether a sitting has said that all was done and proven that nothing is left. One that was stopped, or could not prove it,
+/// is taken up although nothing is to be run: the run then ends as if it had not been interrupted.
+fn has_ended_well(record: &RunRecord) -> bool {
+    record.end.as_ref().is_some_and(|end| {
+        end.reason == StopReason::Completed && end.proven_empty && end.unconfirmed.is_empty()
+    })
 }
 
 /// A run whose journal is open and whose plan is known.
