@@ -11,9 +11,7 @@ use fleet_api::Task;
 use harness::plan::{Plan, TrialPlan, load_tasks};
 use harness::runner::Beginning;
 use harness::spec::{LoadOptions, RunSpec, Variant, agent_programs};
-use run_record::{
-    Attempt, Journal, RunRecord, StopReason, TaskKey, TrialStatus, VariantName, Verdict,
-};
+use run_record::{Attempt, Journal, RunRecord, TaskKey, TrialStatus, VariantName, Verdict};
 
 use super::prepare::{service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
@@ -68,14 +66,6 @@ pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
             Err(failure)
         }
     }
-}
-
-/// Whether a sitting has said that all was done and proven that nothing is left. One that was stopped, or could not prove it,
-/// is taken up although nothing is to be run: the run then ends as if it had not been interrupted.
-fn has_ended_well(record: &RunRecord) -> bool {
-    record.end.as_ref().is_some_and(|end| {
-        end.reason == StopReason::Completed && end.proven_empty && end.unconfirmed.is_empty()
-    })
 }
 
 /// A run whose journal is open and whose plan is known.
@@ -177,5 +167,15 @@ pub(crate) fn plan_of(
         tasks: tasks.len(),
         variants: spec.matrix.variants().into_iter().map(Arc::new).collect(),
         trials_per_task: spec.trials,
+    })
+}
+
+/// Whether a sitting has said that all was done and proven that nothing is left. One that was stopped, or could not prove it,
+/// is taken up although nothing is to be run: the run then ends as if it had not been interrupted.
+fn has_ended_well(record: &RunRecord) -> bool {
+    record.end.as_ref().is_some_and(|end| {
+        end.reason == run_record::StopReason::Completed
+            && end.proven_empty
+            && end.unconfirmed.is_empty()
     })
 }
