@@ -66,6 +66,9 @@ fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// Half a core each: see nextest.toml for who takes how many.
+const SLOTS_PER_CORE: usize = 2;
+
 /// nextest where it is installed: a process per test, and a limit on each one's time. Plain `cargo test` does the same tests.
 fn tests(workspace: &Workspace, filter: Option<&str>) -> Command {
     let mut command = cargo(workspace);
@@ -79,6 +82,8 @@ fn tests(workspace: &Workspace, filter: Option<&str>) -> Command {
             "--config-file",
         ]);
         command.arg(workspace.root.join("xtask/nextest.toml"));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.args(["--test-threads", &(cores * SLOTS_PER_CORE).to_string()]);
     } else {
         command.args([
             "test",

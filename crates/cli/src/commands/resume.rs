@@ -43,7 +43,7 @@ pub(crate) async fn resume_found(found: FoundRun, printer: Printer) -> Outcome {
     };
     let left = without_score(&found.record);
     let held = found.record.open_leases().len();
-    if left == 0 && held == 0 && found.record.end.is_some() {
+    if left == 0 && held == 0 && has_ended_well(&found.record) {
         printer.say(format_args!(
             "{}: every trial has a score and nothing is held; there is nothing to do",
             found.record.info.run_id
@@ -241,5 +241,15 @@ pub(crate) fn plan_of(
         tasks: tasks.len(),
         variants: spec.matrix.variants().into_iter().map(Arc::new).collect(),
         trials_per_task: spec.trials,
+    })
+}
+
+/// Whether a sitting has said that all was done and proven that nothing is left. One that was stopped, or could not prove it,
+/// is taken up although nothing is to be run: the run then ends as if it had not been interrupted.
+fn has_ended_well(record: &RunRecord) -> bool {
+    record.end.as_ref().is_some_and(|end| {
+        end.reason == run_record::StopReason::Completed
+            && end.proven_empty
+            && end.unconfirmed.is_empty()
     })
 }

@@ -153,6 +153,40 @@ async fn k6_v8_killed_before_every_sync_of_the_journal_a_run_is_resumed_to_the_s
     killed_at_every(Point::Sync, 9).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn k6_killed_at_every_write_of_its_recovery_a_run_is_still_recovered() {
+    let Some(strace) = strace() else {
+        return skip("k6_killed_in_recovery", "no strace that may trace");
+    };
+    // Two agents at work, so that there is something to take up.
+    let scene = Scene::new([]).await;
+    let script = "touch \"$MARKS/$FLEET_TASK_KEY\"; [ -e \"$MARKS/go\" ] || sleep 60";
+    scene.script(&KEYS, script, json!({"concurrency": 2}));
+    let mut running = scene.start_run();
+    let marks = KEYS.map(|key| scene.path("marks").join(key));
+    let at_work = || marks.iter().all(|mark| mark.exists());
+    running.until("both agents at work", at_work).await;
+    running.kill().await;
+    std::fs::write(scene.path("marks/go"), "").unwrap();
+    let resume = ["resume", "latest"];
+    let mut last = None;
+    for number in 1..MOST_POINTS {
+        let inject = format!("signal=KILL:when={number}");
+        let command = under_strace(&scene, &strace, "write", &inject, &resume);
+        let ended = scene.start(command).end().await;
+        if ended.code.is_some() {
+            last = Some((number - 1, ended));
+            break;
+        }
+    }
+    let (killed, ended) = last.expect("it ends by itself");
+    assert!(killed >= 3, "killed {killed} times: that proves too little");
+    let expected = Expectation::of(KEYS.len(), &[0]);
+    scene.judge("recovery", &ended, expected).await;
+    assert_eq!(essence(&scene.rows()), uninterrupted());
+    scene.stop().await;
+}
+
 /// Runs and resumes until it ends by itself, killed a little later each time.
 async fn killed_again_and_again(scene: &Scene, kills: u32, step: Duration) -> (u32, Ended) {
     let mut killed = 0;

@@ -148,7 +148,7 @@ async fn s3_a_full_quota_is_waited_for_while_others_come_and_go() {
         .calls(Call::Create)
         .filter(|create| create.status == Some(403));
     assert!(refused.count() > 0, "the quota was never full");
-    ended.says(&["quota"]);
+    ended.says(&["waiting for", "the instance limit is reached"]);
     scene.stop().await;
 }
 

@@ -152,8 +152,8 @@ async fn k8_a_disk_that_fills_up_under_the_run_takes_no_score_that_was_told() {
     let Some(ended) = on_a_small_disk(&scene, "24m", &["run", "spec.yaml"]).await else {
         return skip("k8_fills_up", "no user and mount namespaces");
     };
-    assert_eq!(ended.code, Some(5), "{}", ended.stderr);
-    ended.says(&["cannot go on"]);
+    // With space put aside the journal may outlive the disk; the trial that found no room is then without a score.
+    assert!([Some(3), Some(5)].contains(&ended.code), "{}", ended.stderr);
     let run = scene.folder().id().to_owned();
     let ledger = scene.fleet.ledger().await;
     assert!(ledger.live_of(&run).is_empty(), "{:?}", ledger.live);
