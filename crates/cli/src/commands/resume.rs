@@ -13,7 +13,7 @@ use harness::runner::Beginning;
 use harness::spec::{LoadOptions, RunSpec, Variant, agent_programs};
 use run_record::{Attempt, Journal, RunRecord, TaskKey, TrialStatus, VariantName, Verdict};
 
-use super::prepare::{service_failure, spec_failure};
+use super::prepare::{check_containment, service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
 use crate::args::ResumeArgs;
 use crate::failure::{Failure, Outcome, chain};
@@ -47,6 +47,7 @@ pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
         .map_err(|error| Failure::fatal(format!("error: could not find this program: {error}")))?;
     let lookup = |name: &str| std::env::var(name).ok();
     agent_programs(&spec, &program, &lookup).map_err(|error| spec_failure(&error, printer))?;
+    check_containment(&spec, printer).await?;
     let service = Service::of(&spec).await?;
     match take_up(found, &spec, &service).await {
         Ok(taken) => {
