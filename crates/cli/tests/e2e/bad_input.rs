@@ -345,7 +345,7 @@ fn a_level_of_containment_that_this_machine_does_not_reach_is_refused() {
     let says = [
         "agents must be held at level 3",
         "this machine reaches level",
-        "agent.containment",
+        "spec.yaml:",
     ];
     let spec = with("require:3");
     refused_command(&bench, bare(&["run"], &spec), &says);
