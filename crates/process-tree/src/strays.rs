@@ -131,11 +131,13 @@ mod tests {
 
     /// Waits until it has the environment of its program.
     fn seen(child: &Child, value: &str) -> Stray {
+        let until = Instant::now() + Duration::from_secs(15);
         loop {
             let found = strays("STRAY_MARKER", value);
             if let Some(stray) = found.into_iter().find(|stray| stray.pid == child.id()) {
                 return stray;
             }
+            assert!(Instant::now() < until, "it is never seen");
             std::thread::yield_now();
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fleet_local::verify::{probe_sandbox, sufficient};
-use process_tree::Shim;
+use process_tree::{ContainmentReport, Held, Shim};
 use run_record::ExitCode;
 use sandbox::Launcher;
 use serde::Serialize;
@@ -60,15 +60,15 @@ const FEW_FILES: u64 = 1024;
 const LITTLE_SPACE: u64 = 1024 * 1024 * 1024;
 
 pub(crate) async fn doctor(args: &DoctorArgs, printer: Printer) -> Outcome {
-    let findings = vec![
-        containment().await,
+    let mut findings = containment().await;
+    findings.extend([
         open_files(),
         space(&args.dir.runs),
         python(),
         verifiers().await,
         unfinished(&args.dir.runs),
         service(args.endpoint.as_deref()).await,
-    ];
+    ]);
     if args.json {
         printer.json(&findings);
     } else {
@@ -97,18 +97,54 @@ pub(crate) async fn doctor(args: &DoctorArgs, printer: Printer) -> Outcome {
     })
 }
 
-async fn containment() -> Finding {
+async fn containment() -> Vec<Finding> {
     let report = process_tree::probe(&Shim::current_exe()).await;
+    vec![level(&report), limits(&report)]
+}
+
+/// What the level guarantees, and why it is not a higher one.
+fn level(report: &ContainmentReport) -> Finding {
     let found = match report.level {
-        3 => "level 3: agents run sealed in namespaces of their own",
-        1 => "level 1: a supervisor kills every process of an agent",
-        _ => "no supervisor could be started",
+        3 => {
+            "level 3: agents run sealed in namespaces; nothing survives, even if harness and \
+              supervisor are killed"
+        }
+        2 => {
+            "level 2: agents run in a control group each; what survives a kill of harness and \
+              supervisor together ends at the next start"
+        }
+        1 => {
+            "level 1: a supervisor kills every process of an agent, unless it is killed together \
+              with the harness"
+        }
+        _ => "level 0: no supervisor could be started, so no agent can be",
     };
     let finding = Finding::good("containment", found);
+    let reasons = report.reasons.join("; ");
     match report.level {
         3 => finding,
-        1 => finding.advise(Health::Limited, report.reasons.join("; ")),
-        _ => finding.advise(Health::Bad, report.reasons.join("; ")),
+        2 | 1 => finding.advise(Health::Limited, reasons),
+        _ => finding.advise(Health::Bad, reasons),
+    }
+}
+
+/// How far limits hold for all processes of an agent together.
+fn limits(report: &ContainmentReport) -> Finding {
+    let holds = |held| match held {
+        Held::Tree => "for an agent as a whole",
+        Held::EachProcess => "for each process",
+        Held::No | Held::NotAsked => "not held",
+    };
+    let found = format!(
+        "memory_limit {}, pids_limit {}",
+        holds(report.limits.memory),
+        holds(report.limits.processes)
+    );
+    let finding = Finding::good("agent limits", found);
+    if report.limit_reasons.is_empty() {
+        finding
+    } else {
+        finding.advise(Health::Limited, report.limit_reasons.join("; "))
     }
 }
 

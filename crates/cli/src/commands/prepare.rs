@@ -8,7 +8,11 @@ use std::sync::Arc;
 use fleet_api::Task;
 use fleet_api::types::Account;
 use harness::plan::{Plan, load_tasks, select, twins};
-use harness::spec::{Color, Endpoint, LoadOptions, RunSpec, SpecError, agent_programs};
+use harness::spec::{
+    Color, ContainmentSpec, Endpoint, LoadOptions, RunSpec, SpecError, agent_containment,
+    agent_programs,
+};
+use process_tree::Shim;
 use report::text;
 
 use crate::args::SpecArgs;
@@ -42,6 +46,7 @@ pub(crate) async fn prepare(args: &SpecArgs, printer: Printer) -> Result<Prepare
         .map_err(|error| Failure::fatal(format!("error: could not find this program: {error}")))?;
     let lookup = |name: &str| std::env::var(name).ok();
     agent_programs(&spec, &program, &lookup).map_err(|error| spec_failure(&error, printer))?;
+    check_containment(&spec, printer).await?;
     check_reports_dir(&spec.report.dir)?;
     let room = descriptors::raise(spec.concurrency.environments)?;
     let service = Service::of(&spec).await?;
@@ -85,6 +90,15 @@ fn load_spec(args: &SpecArgs, printer: Printer) -> Result<RunSpec, Failure> {
         printer.say(spec.render_warnings(color(printer)));
     }
     Ok(spec)
+}
+
+/// Agents that must be held at a level are not started where it cannot be had. Tried only if the spec asks for it.
+pub(crate) async fn check_containment(spec: &RunSpec, printer: Printer) -> Result<(), Failure> {
+    if spec.agent.containment == ContainmentSpec::Best {
+        return Ok(());
+    }
+    let machine = process_tree::probe(&Shim::current_exe()).await;
+    agent_containment(spec, &machine).map_err(|error| spec_failure(&error, printer))
 }
 
 pub(crate) fn spec_failure(error: &SpecError, printer: Printer) -> Failure {

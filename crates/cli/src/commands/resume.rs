@@ -16,7 +16,7 @@ use run_record::{
     TrialStatus, VariantName, Verdict, replay, salvage,
 };
 
-use super::prepare::{service_failure, spec_failure};
+use super::prepare::{check_containment, service_failure, spec_failure};
 use super::sitting::{Sitting, sit};
 use super::spec_change;
 use crate::args::ResumeArgs;
@@ -60,6 +60,7 @@ pub(crate) async fn resume_found(found: FoundRun, printer: Printer) -> Outcome {
         .map_err(|error| Failure::fatal(format!("error: could not find this program: {error}")))?;
     let lookup = |name: &str| std::env::var(name).ok();
     agent_programs(&spec, &program, &lookup).map_err(|error| spec_failure(&error, printer))?;
+    check_containment(&spec, printer).await?;
     let service = Service::of(&spec).await?;
     match take_up(found, &spec, &service).await {
         Ok(taken) => {

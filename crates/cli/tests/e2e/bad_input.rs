@@ -358,3 +358,54 @@ fn what_is_not_supported_yet_is_said() {
     let spec = bench.spec(json!({"report": {"formats": ["parquet"]}}));
     refused(&bench, &spec, &["parquet"]);
 }
+
+/// Without its capabilities even root cannot make the namespaces of level 3, so this is a machine that has not got it.
+#[test]
+fn a_level_of_containment_that_this_machine_does_not_reach_is_refused() {
+    const TEST: &str = "a level that this machine does not reach";
+    if !nix::unistd::getuid().is_root() {
+        return skip(TEST, "only root can give its capabilities up");
+    }
+    let bench = Bench::new();
+    bench.tasks(&["t"]);
+    let with = |containment: &str| {
+        bench.spec(json!({"agent": {"command": ["true"], "containment": containment}}))
+    };
+    let bare = |words: &[&str], spec: &Path| {
+        let whole = bench.harness();
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                "--bounding-set=-all",
+                "--inh-caps=-all",
+                "--ambient-caps=-all",
+            ])
+            .arg(whole.get_program())
+            .args(words)
+            .arg(spec)
+            .current_dir(bench.path(""))
+            .env_clear()
+            .envs(
+                whole
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        command
+    };
+    let says = [
+        "agents must be held at level 3",
+        "this machine reaches level",
+        "spec.yaml:",
+    ];
+    let spec = with("require:3");
+    refused_command(&bench, bare(&["run"], &spec), &says);
+    bench
+        .start(bare(&["check"], &spec))
+        .end()
+        .expect(2)
+        .says(&says);
+    bench
+        .start(bare(&["check"], &with("require:1")))
+        .end()
+        .expect(0);
+}

@@ -7,13 +7,14 @@ use redact::names_a_secret;
 use serde_json::{Value as Json, json};
 use serde_yaml::Value;
 
+use super::containment::{self, ContainmentSpec};
 use super::diagnostic::{Diagnostic, quote};
 use super::reader::{Context, Field};
 use super::template::Template;
 use super::text::{is_name, is_secret};
 use super::{resolved, schema};
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "command",
     "working_dir",
@@ -26,6 +27,8 @@ pub(super) const KEYS: [&str; 12] = [
     "verify",
     "output_limit",
     "memory_limit",
+    "pids_limit",
+    "containment",
 ];
 
 /// What an agent inherits of the environment of the harness unless the spec says otherwise.
@@ -33,6 +36,11 @@ pub const DEFAULT_INHERIT_ENV: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const DEFAULT_OUTPUT_LIMIT: u64 = 64 * 1024 * 1024;
+/// More than a browser, a compiler and a test suite need together, and a small part of what a system has. Threads count
+/// as well.
+const DEFAULT_PIDS_LIMIT: u32 = 4096;
+/// A shell that starts one program needs some; a system has at most four million.
+const PIDS_LIMITS: std::ops::RangeInclusive<u32> = 16..=4_194_304;
 const SECOND: Duration = Duration::from_secs(1);
 /// A week; no agent of a benchmark runs longer, and the service would not keep the instance.
 const MAX_TIMEOUT: Duration = Duration::from_hours(168);
@@ -79,6 +87,10 @@ pub struct AgentSpec {
     pub output_limit: u64,
     /// Bytes of memory it may use; `None` is no limit.
     pub memory_limit: Option<u64>,
+    /// Processes and threads that it may have at once, where the machine can count them.
+    pub pids_limit: u32,
+    /// How strictly its processes are held.
+    pub containment: ContainmentSpec,
 }
 
 /// Where an agent starts.
@@ -157,6 +169,9 @@ impl AgentSpec {
         let verify = get("verify").and_then(|field| ctx.choice(&field, &VERIFY_WHENS));
         let output_limit = get("output_limit").and_then(|field| ctx.size(&field));
         let memory_limit = get("memory_limit").and_then(|field| ctx.size(&field));
+        let pids_limit = get("pids_limit").and_then(|field| ctx.integer(&field, PIDS_LIMITS));
+        let containment =
+            get("containment").and_then(|field| ctx.choice(&field, &containment::CHOICES));
         Self {
             name,
             command,
@@ -170,6 +185,8 @@ impl AgentSpec {
             verify: verify.unwrap_or(VerifyWhen::Always),
             output_limit: output_limit.unwrap_or(DEFAULT_OUTPUT_LIMIT),
             memory_limit,
+            pids_limit: pids_limit.unwrap_or(DEFAULT_PIDS_LIMIT),
+            containment: containment.unwrap_or(ContainmentSpec::Best),
         }
     }
 
@@ -199,6 +216,11 @@ impl AgentSpec {
             ("grace_period", resolved::duration(self.grace_period)),
             ("verify", Value::from(name_of(&VERIFY_WHENS, self.verify))),
             ("output_limit", resolved::size(self.output_limit)),
+            ("pids_limit", Value::from(self.pids_limit)),
+            (
+                "containment",
+                Value::from(name_of(&containment::CHOICES, self.containment)),
+            ),
         ]);
         resolved::set(
             &mut out,
@@ -444,7 +466,24 @@ pub(super) fn json_schema() -> Json {
             ),
             (
                 "memory_limit",
-                schema::size("Memory the agent may use. Default: no limit."),
+                schema::size(
+                    "Memory the agent may use: all of it together where it has a control group, else each of its processes. Default: no limit.",
+                ),
+            ),
+            (
+                "pids_limit",
+                schema::integer(
+                    *PIDS_LIMITS.start(),
+                    *PIDS_LIMITS.end(),
+                    "Processes and threads it may have at once, where the machine can count them. Default: 4096.",
+                ),
+            ),
+            (
+                "containment",
+                schema::choice(
+                    &containment::CHOICES.map(|(name, _)| name),
+                    "How strictly its processes are held: as well as the machine can, or at this level at least, or the run is refused. Default: best.",
+                ),
             ),
         ],
         &["command"],
@@ -478,6 +517,10 @@ mod tests {
             (Duration::from_mins(30), Duration::from_secs(10))
         );
         assert_eq!((agent.output_limit, agent.memory_limit), (64 << 20, None));
+        assert_eq!(
+            (agent.pids_limit, agent.containment),
+            (4096, ContainmentSpec::Best)
+        );
         assert_eq!(
             (agent.stdin, agent.verify, agent.fleet_access),
             (StdinMode::None, VerifyWhen::Always, false)

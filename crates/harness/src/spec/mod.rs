@@ -6,6 +6,7 @@
 
 mod agent;
 mod concurrency;
+mod containment;
 mod diagnostic;
 mod environment;
 mod files;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use agent::{AgentSpec, DEFAULT_INHERIT_ENV, StdinMode, VerifyWhen, WorkingDir};
 pub use concurrency::ConcurrencySpec;
+pub use containment::{ContainmentSpec, agent_containment};
 pub use diagnostic::{Color, Diagnostic, Severity, Sources, Span, SpecError};
 pub use environment::{EnvironmentSpec, TTL_MARGIN, Ttl, TtlBudget, VERIFY_TIMEOUT};
 pub use fleet::{DEFAULT_ENDPOINT, Endpoint, FleetSpec, LocalSpec, RateLimit, VerifierSandbox};

@@ -21,6 +21,8 @@ agent:
   verify: on_success
   output_limit: 1GB
   memory_limit: 4GiB
+  pids_limit: 512
+  containment: require:2
 matrix: {model: [small, large], effort: [1.10, true]}
 trials: 3
 environment: {ttl: 2h, heartbeat: 45s, ready_timeout: 10m, quota_timeout: 3h}

@@ -184,7 +184,7 @@ fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult) -> AgentReport {
         outcome,
         exit_code,
         signal,
-        error: result.error.clone(),
+        error: result.error.clone().or_else(|| out_of_memory(exit)),
         final_answer: result.final_answer.clone(),
         verifiable: false,
         steps: result.steps,
@@ -193,6 +193,16 @@ fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult) -> AgentReport {
         containment: exit.level,
         elapsed_ms: millis(exit.duration),
     }
+}
+
+/// Without this a process that was killed for its memory looks like one that was killed for no reason.
+fn out_of_memory(exit: &TreeExit) -> Option<String> {
+    (exit.oom_kills > 0).then(|| {
+        format!(
+            "{} of its processes were killed because together they reached agent.memory_limit",
+            exit.oom_kills
+        )
+    })
 }
 
 /// A transcript inside the result goes where transcripts are looked for, unless the agent wrote one itself.

@@ -165,9 +165,11 @@ pub(crate) fn command(
     command.mask = context.redactor.clone();
     command.grace = agent.grace_period;
     command.limits = Limits {
-        data_bytes: agent.memory_limit,
+        tree_memory_bytes: agent.memory_limit,
+        tree_processes: Some(agent.pids_limit.into()),
         ..Limits::default()
     };
+    command.containment = agent.containment.into();
     Ok(command)
 }
 

@@ -85,6 +85,13 @@ pub(super) fn attack(args: &[String]) {
             });
             stay();
         }
+        "kills-group" => {
+            let kill = OpenOptions::new()
+                .write(true)
+                .open(Path::new(extra).join("cgroup.kill"))
+                .and_then(|mut kill| kill.write_all(b"1"));
+            quit(i32::from(kill.is_ok()))
+        }
         "fork-bomb" => fork_bomb(&args[4], number(extra)),
         "wrecks-home" => wreck_home(),
         "closes-stdio" => {

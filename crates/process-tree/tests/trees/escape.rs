@@ -64,6 +64,23 @@ async fn a10_a_sealed_command_cannot_kill_its_supervisor() {
 }
 
 #[tokio::test]
+async fn a10_a_sealed_command_cannot_kill_its_owners_control_group() {
+    let user = 64324;
+    let place = Delegated::make(user).await;
+    let (true, Some(group)) = (levels().await.contains(&3), place.folder()) else {
+        return;
+    };
+    // As it is for groups that the user has made.
+    std::os::unix::fs::chown(group.join("cgroup.kill"), Some(user), None).unwrap();
+    let case = Case::new("kills-group", &[group.to_str().unwrap()], 3);
+    let mut owner = place.command(owner_program());
+    let output = owner.args(owns(3, &case)).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    // Without the seal the owner would have nothing more to say.
+    assert!(told.starts_with("Exited(0) proven_dead=true"), "{told}");
+}
+
+#[tokio::test]
 async fn a10_a_command_that_stops_its_supervisor_can_still_be_killed() {
     let case = Case::new("stops-parent", &[], 1);
     let mut tree = case.spawn_ready().await;
