@@ -15,6 +15,7 @@ use crate::say::{say, step};
 use crate::tidy::{TextFile, Violation, tracked_files};
 use crate::workspace::Workspace;
 use exceptions::EXCEPTIONS;
+use promises::PROMISES;
 use rows::Row;
 use scan::Proof;
 
@@ -54,6 +55,7 @@ fn read(root: &std::path::Path, path: &str) -> Result<String> {
 pub(crate) fn check(files: &[TextFile]) -> Vec<Violation> {
     let table = Table::of(files);
     let mut violations = table.violations();
+    violations.extend(table.broken_promises());
     let text = |path: &str| {
         let file = files.iter().find(|file| file.path == path);
         file.map_or("", |file| file.text.as_str())
@@ -83,6 +85,11 @@ impl Table {
         let row = row.to_owned();
         let proves = move |proof: &&Proof| proof.rows.contains(&row);
         self.proofs.iter().filter(proves)
+    }
+
+    /// The proof that is this test.
+    fn proof(&self, test: &str) -> Option<&Proof> {
+        self.proofs.iter().find(|proof| proof.name == test)
     }
 
     fn is_proved(&self, row: &str) -> bool {
@@ -117,6 +124,18 @@ impl Table {
             "{proved} of {} rows are proved by {tests} tests{exceptions}.",
             rows.len()
         )
+    }
+
+    /// Promises that name a test which is not there.
+    fn broken_promises(&self) -> Vec<Violation> {
+        let tried_by = PROMISES.iter().flat_map(|promise| promise.tried_by);
+        tried_by
+            .filter(|(_, test)| self.proof(test).is_none())
+            .map(|(_, test)| {
+                let problem = format!("a promise names the test `{test}`, which is not there");
+                Violation::new("xtask/src/reliability/promises.rs", problem)
+            })
+            .collect()
     }
 
     fn violations(&self) -> Vec<Violation> {

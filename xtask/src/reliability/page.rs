@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Table;
-use super::promises::{LEVELS, NOT_COVERED, PROMISES};
+use super::promises::{LEVELS, NOT_COVERED, PROMISES, VERIFIERS};
 use super::rows::{GROUPS, Guard, Row};
 
 /// The page, relative to the root.
@@ -57,6 +57,7 @@ fn levels(out: &mut String) {
     for (level, needs, promises) in LEVELS {
         let _ = writeln!(out, "| {level} | {needs} | {promises} |");
     }
+    let _ = writeln!(out, "\n{VERIFIERS}");
     out.push_str("\n## Not covered\n\n");
     for text in NOT_COVERED {
         let _ = writeln!(out, "- {text}");
@@ -97,13 +98,9 @@ pub(super) fn readme(text: &str, table: &Table) -> String {
         let links: Vec<String> = promise
             .tried_by
             .iter()
-            .map(|(words, row)| {
-                // A test of the whole says more to a reader than one of a part.
-                let proofs = table.proofs_of(row);
-                let target = proofs
-                    .min_by_key(|proof| !proof.file.contains("/tests/"))
-                    .map_or(PAGE, |proof| proof.file.as_str());
-                format!("[{words}]({target})")
+            .map(|(words, test)| {
+                let file = table.proof(test).map_or(PAGE, |proof| &proof.file);
+                format!("[{words}]({file})")
             })
             .collect();
         let _ = writeln!(

@@ -205,7 +205,7 @@ fn k17_a_damaged_journal_is_refused_and_salvaged_on_request() {
 }
 
 #[test]
-fn the_same_command_continues_an_unfinished_run() {
+fn k6_the_same_command_continues_an_unfinished_run() {
     let remote = Remote::new();
     let tasks: Vec<Value> = ["a", "b", "c"].map(crate::support::task).into();
     // Works on as long as a file is there.

@@ -105,7 +105,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "K17",
         fault: "A journal with a torn end, a flipped byte or a newer format",
-        then: "A torn last line is cut with a warning. Damage anywhere else is refused with its line, a newer format with what to do.",
+        then: "A torn last line is cut with a warning. Damage anywhere else is refused with its line; `--salvage` keeps what can be proven without it and runs the rest again. A newer format is refused with what to do.",
         guards: &[Scores, Once, Continues],
     },
     Row {
