@@ -1,7 +1,7 @@
 //! Every instance of the server, live and ended, and the request ids that made them. In memory: the
 //! processes die with the server, so would any record.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use fleet_api::types::InstanceId;
 use crate::instance::{EndCause, Instance};
 
 /// Ended instances that still answer GET. A recovery looks at them minutes later, not days; a
-/// record is about a kilobyte.
+/// record is a few kilobytes.
 const ENDED_KEPT: usize = 10_000;
 
 /// Request ids of creates are remembered at least this long, so that a client that was down for a
@@ -48,6 +48,11 @@ struct Entries {
     instances: HashMap<InstanceId, Arc<Instance>>,
     /// Instances in the order of their creation; the key only counts up.
     order: BTreeMap<u64, InstanceId>,
+    /// Those that were alive when last looked at, by the same key: a create must not walk through
+    /// everything that ever was.
+    live: BTreeMap<u64, Arc<Instance>>,
+    /// The others, in the order in which they were seen to have ended.
+    ended: VecDeque<u64>,
     next: u64,
     closed: bool,
     requests: HashMap<CreateKey, (InstanceId, Instant)>,
@@ -92,11 +97,8 @@ impl Store {
         if entries.closed {
             return Err(Refused::Closed);
         }
-        let running = entries
-            .instances
-            .values()
-            .filter(|instance| instance.is_live())
-            .count();
+        entries.settle();
+        let running = entries.live.len();
         if running >= self.limit {
             return Err(Refused::Limit {
                 running,
@@ -109,6 +111,7 @@ impl Store {
         let place = entries.next;
         entries.next += 1;
         entries.order.insert(place, id.clone());
+        entries.live.insert(place, Arc::clone(&instance));
         entries.instances.insert(id.clone(), Arc::clone(&instance));
         if let Some(key) = key {
             entries.requests.insert(key, (id, Instant::now()));
@@ -140,11 +143,9 @@ impl Store {
     }
 
     pub(crate) fn live(&self) -> usize {
-        self.entries()
-            .instances
-            .values()
-            .filter(|instance| instance.is_live())
-            .count()
+        let mut entries = self.entries();
+        entries.settle();
+        entries.live.len()
     }
 
     pub(crate) fn created(&self) -> u64 {
@@ -177,18 +178,18 @@ impl Entries {
             self.requests
                 .retain(|_, (_, at)| at.elapsed() < REQUEST_IDS_KEPT);
         }
-        let instances = &self.instances;
-        let ended: Vec<u64> = self
-            .order
-            .iter()
-            .filter(|(_, id)| !instances[*id].is_live())
-            .map(|(place, _)| *place)
-            .collect();
-        for place in &ended[..ended.len().saturating_sub(ENDED_KEPT)] {
-            if let Some(id) = self.order.remove(place) {
-                self.instances.remove(&id);
-            }
+        while self.ended.len() > ENDED_KEPT
+            && let Some(place) = self.ended.pop_front()
+            && let Some(id) = self.order.remove(&place)
+        {
+            self.instances.remove(&id);
         }
+    }
+
+    /// Notes which instances have ended since the last look.
+    fn settle(&mut self) {
+        let ended = self.live.extract_if(.., |_, instance| !instance.is_live());
+        self.ended.extend(ended.map(|(place, _)| place));
     }
 }
 
