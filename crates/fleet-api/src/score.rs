@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn v3_what_a_verifier_returns_and_what_it_is_worth() {
+    fn what_a_verifier_returns_and_what_it_is_worth() {
         for (result, expected) in [
             (json!(true), 1.0),
             (json!(false), 0.0),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn v3_v4_what_is_no_number_is_no_zero() {
+    fn what_is_no_number_is_no_zero() {
         for raw in [
             json!(null),
             json!([]),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn v5_numbers_that_are_no_scores_keep_their_value() {
+    fn numbers_that_are_no_scores_keep_their_value() {
         for raw in [
             json!("nan"),
             json!("inf"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_v6_a_verifier_that_failed_has_no_score_whatever_it_returned() {
+    fn a_verifier_that_failed_has_no_score_whatever_it_returned() {
         let mut failed = answer(json!(1));
         failed.success = false;
         assert_eq!(
@@ -208,7 +208,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn v4_v5_a_score_is_always_between_zero_and_one(number in any::<f64>()) {
+        fn a_score_is_always_between_zero_and_one(number in any::<f64>()) {
             let text = answer(json!(number.to_string())).score();
             let value = answer(json!(number)).score();
             for score in [text, value].into_iter().flatten() {
