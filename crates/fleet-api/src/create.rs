@@ -264,8 +264,9 @@ impl Client {
         call: Call,
     ) -> Result<(), Error> {
         // Half of what is left at most, so that a call of a few seconds looks as well.
-        let pause = self.timeouts().poll.min(call.remaining() / 2);
-        if pause < SHORTEST_PAUSE {
+        let poll = self.timeouts().poll;
+        let pause = poll.min(call.remaining() / 2);
+        if pause < poll.min(SHORTEST_PAUSE) {
             return Err(never_ran(id, status, call));
         }
         tokio::time::sleep(pause).await;

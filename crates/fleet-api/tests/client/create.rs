@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::response::Response;
 use fleet_api::types::RequestId;
-use fleet_api::{CallLimits, Client, CreateInstance, Error, ErrorKind};
+use fleet_api::{CallLimits, Client, CreateInstance, Error, ErrorKind, Timeouts};
 use serde_json::{Value, json};
 
-use crate::support::{Service, broken, detail, instance, ok, status};
+use crate::support::{Service, broken, builder, detail, instance, ok, status};
 
 fn duplicate() -> Response {
     status(
@@ -144,6 +144,41 @@ async fn s7_an_instance_that_never_runs_ends_the_wait_and_is_named() {
     assert!(error.is_ambiguous() && error.is_retryable());
     assert!(service.seen().len() > 3);
     assert_eq!(service.seen()[0].json()["max_wait_seconds"], 0);
+}
+
+#[tokio::test]
+async fn s7_a_create_with_less_time_than_a_pause_looks_all_the_same() {
+    let service = Service::start(|seen| match seen.number {
+        1 => ok(&instance("pending")),
+        _ => ok(&instance("running")),
+    })
+    .await;
+    let patient = Timeouts {
+        poll: Duration::from_secs(60),
+        ..Timeouts::default()
+    };
+    let client = builder(&service.url).timeouts(patient).build().unwrap();
+    let client = client.limited(CallLimits::deadline(Duration::from_millis(500)));
+    assert!(create(&client).await.unwrap().status.is_running());
+}
+
+#[tokio::test]
+async fn s22_an_instance_that_cannot_be_named_in_a_url_is_no_answer() {
+    for hostile in ["../account", "", "batch", "a b"] {
+        let service = Service::start(move |_| {
+            let mut record = instance("running");
+            record["instance_id"] = json!(hostile);
+            ok(&record)
+        })
+        .await;
+        let error = create(&service.client()).await.unwrap_err();
+        let undecodable = matches!(error.kind(), ErrorKind::Undecodable { .. });
+        assert!(undecodable, "{hostile:?}: {error:?}");
+        // It may exist under a name that can be used, so its run is to be looked through.
+        assert!(error.is_ambiguous(), "{hostile:?}");
+        assert_eq!(error.instance_id(), None, "{hostile:?}");
+        assert_eq!(service.seen().len(), 1, "{hostile:?}");
+    }
 }
 
 #[tokio::test]
