@@ -92,17 +92,21 @@ impl From<&Limits> for WireLimits {
     }
 }
 
-/// What the shim tells, in this order: one of the first three, then `LeaderEnded` at most once,
-/// then `Done`. A socket that closes without `Done` means the shim was killed.
+/// What the shim tells, in this order: `Started` and `Running`, then `LeaderEnded` at most once, then
+/// `Done`; or why there is no command, also after `Started`. A socket that closes without `Done` means the shim was killed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(crate) enum Status {
+    /// There is a process for the command, which has not done anything yet. Said before it can, because
+    /// the first thing it does may be to kill the shim.
     Started {
         pid: i32,
         /// The tree's own control group, if it has one.
         group: Option<Raw>,
         held: HeldLimits,
     },
+    /// It runs the command.
+    Running,
     CouldNotStart {
         step: Step,
         errno: i32,

@@ -100,10 +100,14 @@ pub(crate) async fn start(
     let (read, mut control) = control.into_split();
     let mut statuses = Statuses(BufReader::new(read).lines());
 
+    let mut started = None;
     let answer = timeout(START_LIMIT, async {
         send(&mut control, &Request::new(command, level, groups)).await?;
         loop {
             match timeout(NUDGE, statuses.next()).await {
+                Ok(Some(Status::Started { pid, group, held })) => {
+                    started = Some((pid, group, held));
+                }
                 Ok(answer) => return Ok(answer),
                 Err(_) => wake(&child),
             }
@@ -113,8 +117,9 @@ pub(crate) async fn start(
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(failed("handing it the command"));
-    let error = match answer {
-        Ok(Some(Status::Started { pid, group, held })) => {
+    let error = match (answer, started) {
+        // A shim that is gone after `Started` was killed, perhaps by the command: it has run.
+        (Ok(Some(Status::Running) | None), Some((pid, group, held))) => {
             return Ok(Started {
                 pid,
                 group: group.map(Raw::into_path),
@@ -127,12 +132,12 @@ pub(crate) async fn start(
                 stderr,
             });
         }
-        Ok(Some(Status::CannotContain { step, errno })) => cannot_contain(&step, errno),
-        Ok(Some(Status::CouldNotStart { step, errno })) => {
+        (Ok(Some(Status::CannotContain { step, errno })), _) => cannot_contain(&step, errno),
+        (Ok(Some(Status::CouldNotStart { step, errno })), _) => {
             could_not_start(command, step, errno).into()
         }
-        Ok(Some(_) | None) => failed("waiting for its first word")(unexpected_end()).into(),
-        Err(error) => error.into(),
+        (Ok(Some(_) | None), _) => failed("waiting for its first word")(unexpected_end()).into(),
+        (Err(error), _) => error.into(),
     };
     // It has nothing left to do, and with its socket closed nothing to stay for. Reaped here, or
     // by the runtime if it hangs.

@@ -40,6 +40,9 @@ const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 /// How long a process that could not become the command takes to end, at most.
 const FAILED_LIMIT: Duration = Duration::from_secs(1);
 
+/// Said instead of the number of a failed step, by a process that is ready to become the command.
+const READY: u8 = u8::MAX;
+
 /// The highest signal number of Linux.
 const LAST_SIGNAL: libc::c_int = 64;
 
@@ -65,22 +68,25 @@ pub(super) struct Launched {
 }
 
 /// Starts a command, in its control group if it has one. Below level 3 it does not run outside of
-/// it; at level 3 the namespace holds it, so it does.
+/// it; at level 3 the namespace holds it, so it does. `announce` is called before it can do anything.
 pub(super) fn launch(
     request: Request,
     group: Option<&Group>,
     own_users: bool,
+    announce: impl Fn(&Launched),
 ) -> Result<Launched, LaunchError> {
     let wanted = request.limits.clone();
     let may_do_without = request.level == 3;
     let launch = Launch::prepare(request)?;
     let start = |group: Option<&Group>| {
         let (limits, held) = hold(&wanted, group, own_users);
-        launch.start(&limits, group).map(|leader| Launched {
+        let launched = |leader| Launched {
             leader,
             in_group: group.is_some(),
             held,
-        })
+        };
+        let leader = launch.start(&limits, group, |leader| announce(&launched(leader)));
+        leader.map(launched)
     };
     match start(group) {
         Err(error) if error.step == Step::Group && may_do_without => start(None),
@@ -125,31 +131,45 @@ impl Launch {
     }
 
     /// Starts the process and returns when it runs the program.
-    fn start(&self, limits: &WireLimits, group: Option<&Group>) -> Result<Pid, LaunchError> {
-        let (failed, report) =
-            unistd::pipe2(OFlag::O_CLOEXEC).map_err(LaunchError::at(Step::Fork))?;
+    fn start(
+        &self,
+        limits: &WireLimits,
+        group: Option<&Group>,
+        announce: impl Fn(Pid),
+    ) -> Result<Pid, LaunchError> {
+        let pipe = || unistd::pipe2(OFlag::O_CLOEXEC).map_err(LaunchError::at(Step::Fork));
+        let (failed, report) = pipe()?;
+        let (may_go, go) = pipe()?;
         let supervisor = Pid::this();
         // SAFETY: the supervisor has one thread, so no lock can be held by another one.
         match unsafe { unistd::fork() }.map_err(LaunchError::at(Step::Fork))? {
             ForkResult::Child => {
-                drop(failed);
-                let Err(error) = self.become_command(supervisor, limits, group);
+                drop((failed, go));
+                let mut report = fs::File::from(report);
+                let ready = || wait_to_go(&report, may_go.into());
+                let Err(error) = self.become_command(supervisor, limits, group, ready);
                 let step = Step::ALL.iter().position(|&step| step == error.step);
                 let mut message = vec![u8::try_from(step.unwrap_or(0)).unwrap_or(0)];
                 message.extend((error.errno as i32).to_le_bytes());
                 // Nobody is left to tell if the pipe is gone too.
-                let _ = fs::File::from(report).write_all(&message);
+                let _ = report.write_all(&message);
                 // SAFETY: ends the process without running what the supervisor set up for its own
                 // exit.
                 unsafe { libc::_exit(127) }
             }
             ForkResult::Parent { child } => {
-                drop(report);
+                drop((report, may_go));
                 // Set on both sides, so that the group exists for whoever needs it first.
                 let _ = unistd::setpgid(child, child);
-                let mut message = Vec::new();
+                let mut failed = fs::File::from(failed);
+                let mut message = vec![0];
+                if failed.read_exact(&mut message).is_err() || message == [READY] {
+                    announce(child);
+                    message.clear();
+                    let _ = fs::File::from(go).write_all(&[READY]);
+                }
                 // A pipe closed by exec reads as empty: the command runs.
-                let _ = fs::File::from(failed).read_to_end(&mut message);
+                let _ = failed.read_to_end(&mut message);
                 if !message.is_empty() {
                     // It is ending; nobody else would reap it before the next try.
                     let _ = reap_one(child, FAILED_LIMIT);
@@ -174,6 +194,7 @@ impl Launch {
         supervisor: Pid,
         limits: &WireLimits,
         group: Option<&Group>,
+        ready: impl FnOnce() -> Result<(), LaunchError>,
     ) -> Result<Infallible, LaunchError> {
         let session = LaunchError::at(Step::Session);
         unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(&session)?;
@@ -212,6 +233,7 @@ impl Launch {
                 libc::CLOSE_RANGE_CLOEXEC,
             )
         };
+        ready()?;
         Err(LaunchError::at(Step::Exec)(self.exec()))
     }
 
@@ -244,6 +266,15 @@ impl Launch {
         }
         verdict
     }
+}
+
+/// Tells the supervisor that nothing is left but to execute the program, and waits for its word.
+fn wait_to_go(mut report: &fs::File, mut may_go: fs::File) -> Result<(), LaunchError> {
+    let agreed = report
+        .write_all(&[READY])
+        .and_then(|()| may_go.read_exact(&mut [0]));
+    // It died; nobody would stop us.
+    agreed.map_err(|_| LaunchError::at(Step::Session)(Errno::ESRCH))
 }
 
 fn execve(program: &CString, args: &[CString], env: &[CString]) -> Errno {

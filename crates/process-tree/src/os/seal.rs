@@ -141,7 +141,8 @@ impl Inner<'_> {
             return Some(error.into());
         }
         let grace = Duration::from_millis(request.grace_ms);
-        let launched = match launch(request, self.group, self.own_users) {
+        // Announced when it runs: it cannot do anything to us.
+        let launched = match launch(request, self.group, self.own_users, |_| ()) {
             Ok(launched) => launched,
             Err(error) => return Some(could_not_start(error)),
         };
@@ -236,6 +237,7 @@ fn relay(
                 };
                 // A closed socket is noticed by the inner half, which also listens to it.
                 let _ = to_owner.send(&started);
+                let _ = to_owner.send(&Status::Running);
                 ack.write_all(&[1])?;
             }
             ended @ Status::LeaderEnded { .. } => {

@@ -112,13 +112,16 @@ fn run_here(
     group: Option<&Group>,
 ) -> io::Result<Status> {
     let grace = Duration::from_millis(request.grace_ms);
-    let launched = match launch(request, group, false) {
+    let announce = |launched: &Launched| {
+        let _ = Reporter(control).send(&started(launched, launched.leader, group));
+    };
+    let launched = match launch(request, group, false, announce) {
         Ok(launched) => launched,
         Err(error) => return Ok(could_not_start(error)),
     };
     let mut reporter = Reporter(control);
     // If the owner is gone, its closed socket ends the loop at once.
-    let _ = reporter.send(&started(&launched, launched.leader, group));
+    let _ = reporter.send(&Status::Running);
     let_go_of_output()?;
     let charge = Charge {
         leader: launched.leader,
@@ -129,7 +132,7 @@ fn run_here(
     Ok(Supervisor::new(control, child_ended, reporter, charge).run())
 }
 
-/// The word that the command runs, with its process id as the owner sees it.
+/// The word that there is a process for the command.
 pub(super) fn started(launched: &Launched, leader: Pid, group: Option<&Group>) -> Status {
     let group = group.filter(|_| launched.in_group);
     Status::Started {
