@@ -8,7 +8,11 @@ use super::*;
 use crate::ledger::{LedgerEntry, Listed};
 use crate::script::Call;
 
-const RUN: &str = "run-of-the-judges-tests";
+/// The run of this test: its process is looked for by this name, and other tests run meanwhile.
+fn run() -> String {
+    let thread = std::thread::current().id();
+    format!("judged-{}-{thread:?}", std::process::id())
+}
 
 /// A run of one trial as it should be, and its ledger.
 struct Fixture {
@@ -24,7 +28,7 @@ fn entry(call: Call, target: &str, answer: Value) -> LedgerEntry {
         call,
         target: target.to_owned(),
         request_id: "r".to_owned(),
-        run_id: Some(RUN.to_owned()),
+        run_id: Some(run()),
         fault: None,
         status: Some(200),
         answer: Some(answer),
@@ -67,7 +71,7 @@ impl Fixture {
     }
 
     fn wrong_for(&self, exit: Option<i32>, left: Left) -> Vec<String> {
-        let root = self.folder.path().join(RUN);
+        let root = self.folder.path().join(run());
         fs::create_dir_all(&root).unwrap();
         let journal: Vec<String> = self.journal.iter().map(Value::to_string).collect();
         fs::write(root.join("journal.jsonl"), journal.join("\n")).unwrap();
@@ -75,7 +79,7 @@ impl Fixture {
         let rows: Vec<String> = self.rows.iter().map(|row| row.join(",") + "\n").collect();
         fs::write(root.join("results.csv"), header.to_owned() + &rows.concat()).unwrap();
         let latest = self.folder.path().join("latest");
-        let _ = std::os::unix::fs::symlink(RUN, &latest);
+        let _ = std::os::unix::fs::symlink(run(), &latest);
         let run = RunFolder::latest(self.folder.path());
         let expected = Expectation {
             left,
@@ -110,7 +114,7 @@ fn an_instance_that_lives_is_found_unless_its_lease_may_end_it() {
     let mut fixture = Fixture::new();
     fixture.ledger.live.push(Listed {
         instance: "i1".into(),
-        run_id: RUN.into(),
+        run_id: run(),
     });
     finds(&fixture, "are left");
     assert!(fixture.wrong_for(Some(0), Left::ToItsLease).is_empty());
@@ -190,7 +194,7 @@ fn a_process_with_the_runs_mark_is_found() {
     let fixture = Fixture::new();
     let mut child = std::process::Command::new("sleep")
         .arg("60")
-        .env("HARNESS_RUN_ID", RUN)
+        .env("HARNESS_RUN_ID", run())
         .spawn()
         .unwrap();
     finds(&fixture, "processes are alive");

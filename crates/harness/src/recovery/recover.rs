@@ -103,6 +103,7 @@ async fn live(context: &TrialContext) -> Option<Vec<LiveInstance>> {
         }
         // Both arms are pure waits.
         tokio::select! {
+            biased;
             () = tokio::time::sleep(PAUSE) => {}
             () = context.stop.reached(StopLevel::Graceful) => return None,
         }

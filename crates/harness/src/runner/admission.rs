@@ -76,6 +76,7 @@ impl Admission {
         let pause = first.saturating_mul(1 << refusals.min(8)).min(longest);
         // Both arms are pure waits; dropping either loses nothing but a wake-up that another refusal repeats.
         tokio::select! {
+            biased;
             () = self.given_back.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }

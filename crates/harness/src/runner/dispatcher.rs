@@ -173,10 +173,7 @@ where
                     self.broken_order(&error);
                 }
             }
-            Notice::Recorded(Recorded::LastRoom) => self.fatal(
-                "the disk is full; what is under way is still recorded, in space put aside for it"
-                    .to_owned(),
-            ),
+            Notice::Recorded(Recorded::LastRoom) => self.disk_full(),
             Notice::Recorded(Recorded::Broken(error)) => self.journal_broken(&error),
             Notice::Stop(cause) => return self.asked_to_stop(cause),
             Notice::Tick => self.tick(),
@@ -413,6 +410,19 @@ where
             .raise(StopLevel::Graceful, StopReason::Fatal { why })
         {
             self.tell(RunEvent::Stopping { message: &message });
+        }
+    }
+
+    /// What agents do on a full disk is not their own doing, so they are ended; what they had finished is still scored.
+    fn disk_full(&mut self) {
+        let why = "the disk is full".to_owned();
+        if self
+            .stop
+            .raise(StopLevel::EndAgents, StopReason::Fatal { why })
+        {
+            self.tell(RunEvent::Stopping {
+                message: "the disk is full: no new trial starts and agents are stopped; what they finished is scored and recorded in space put aside for it",
+            });
         }
     }
 

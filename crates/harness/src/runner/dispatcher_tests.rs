@@ -209,7 +209,7 @@ fn s3_being_held_back_is_told_now_and_then() {
 fn k8_a_full_disk_stops_the_run_while_there_is_room_to_end_it() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let _ = dispatcher.handle(Notice::Recorded(Recorded::LastRoom));
-    assert!(listener.is(StopLevel::Graceful));
+    assert!(listener.is(StopLevel::EndAgents) && !listener.is(StopLevel::Graceful));
     assert!(matches!(dispatcher.end_reason(), StopReason::Fatal { why } if why.contains("full")));
 }
 

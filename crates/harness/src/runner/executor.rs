@@ -19,8 +19,9 @@ pub(crate) async fn execute(context: Arc<TrialContext>, trials: Vec<TrialPlan>) 
     for trial in trials {
         // Both arms are pure waits: a permit that is not taken goes to the next in the queue.
         let permit = tokio::select! {
-            permit = context.admission.environment() => permit,
+            biased;
             () = context.stop.reached(StopLevel::StartNothing) => break,
+            permit = context.admission.environment() => permit,
         };
         let (permission, permitted) = oneshot::channel();
         context.notify(Notice::Ready {

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use fleet_api::SecretString;
 use fleet_api::types::InstanceId;
-use futures::Stream;
-use futures::StreamExt as _;
+use futures::stream::{Fuse, LocalBoxStream, Stream, StreamExt as _};
 use run_record::{
     Attempt, Entry, ErrorKind, Event, Failure, OpenLease, Phase, RunEnd, RunId, RunLayout,
     RunRecord, TeardownOutcome, TrialId, TrialRecord, Verdict,
@@ -70,7 +69,7 @@ pub(crate) type Notices = (
 /// One sitting, from its first trial to the proof that nothing is left.
 pub(crate) async fn sit(
     sitting: Sitting,
-    (notices, mut heard): Notices,
+    (notices, heard): Notices,
     signals: impl Stream<Item = RunSignal>,
     watch: impl FnMut(View<'_>, RunEvent<'_>),
 ) -> (RunRecord, Verdict) {
@@ -100,12 +99,15 @@ pub(crate) async fn sit(
         notices,
         spec: sitting.spec,
     });
+    let mut ears = Ears {
+        heard,
+        signals: signals.boxed_local().fuse(),
+        tick: sitting.tick,
+    };
     let trials = trials(Arc::clone(&context), sitting.plan.trials, before);
-    let abandoned = drive(&mut dispatcher, &mut heard, trials, signals, sitting.tick).await;
-    let swept = if abandoned {
-        Swept::default()
-    } else {
-        finish_leases(&context, &mut dispatcher, &mut heard).await
+    let swept = match drive(&mut dispatcher, &mut ears, trials).await {
+        Some(()) => finish_leases(&context, &mut dispatcher, &mut ears).await,
+        None => Swept::default(),
     };
     let end = RunEnd {
         reason: dispatcher.end_reason(),
@@ -120,7 +122,7 @@ pub(crate) async fn sit(
     // A journal that is broken has been told of; how the run ends is then known to this process only.
     let last = context.record(finished);
     let durable = matches!(tokio::time::timeout(LAST_WORDS, last).await, Ok(Ok(())));
-    while let Ok(notice) = heard.try_recv() {
+    while let Ok(notice) = ears.heard.try_recv() {
         let _ = dispatcher.handle(notice);
     }
     let mut record = dispatcher.record().clone();
@@ -216,63 +218,57 @@ async fn beat(service: &dyn Service, instance: &InstanceId) -> Beat {
     }
 }
 
-/// Feeds the dispatcher until every trial has ended. True if it was told to leave before.
-async fn drive<F>(
-    dispatcher: &mut Dispatcher<F>,
-    heard: &mut mpsc::UnboundedReceiver<Notice>,
-    trials: impl Future<Output = ()>,
-    signals: impl Stream<Item = RunSignal>,
+/// Everything that the dispatcher hears.
+struct Ears<'a> {
+    heard: mpsc::UnboundedReceiver<Notice>,
+    signals: Fuse<LocalBoxStream<'a, RunSignal>>,
     tick: Duration,
-) -> bool
+}
+
+/// Feeds the dispatcher until `work` has ended, and answers its result. `None` if it was told to leave before.
+async fn drive<F, T>(
+    dispatcher: &mut Dispatcher<F>,
+    ears: &mut Ears<'_>,
+    work: impl Future<Output = T>,
+) -> Option<T>
 where
     F: FnMut(View<'_>, RunEvent<'_>),
 {
-    tokio::pin!(trials, signals);
-    let mut signals = signals.fuse();
-    let mut ticks = tokio::time::interval(tick);
+    tokio::pin!(work);
+    let mut ticks = tokio::time::interval(ears.tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
+    let result = loop {
         // Every arm only produces a notice. Receiving from a channel or a stream may be dropped without losing
-        // an item; the trials are pinned and go on where they were.
+        // an item; the work is pinned and goes on where it was.
         let notice = tokio::select! {
-            Some(notice) = heard.recv() => notice,
-            Some(signal) = signals.next() => Notice::Stop(signal.into()),
+            biased;
+            Some(signal) = ears.signals.next() => Notice::Stop(signal.into()),
             _ = ticks.tick() => Notice::Tick,
-            () = &mut trials => break,
+            Some(notice) = ears.heard.recv() => notice,
+            result = &mut work => break result,
         };
         if dispatcher.handle(notice) == Then::Abandon {
-            return true;
+            return None;
         }
-    }
-    while let Ok(notice) = heard.try_recv() {
+    };
+    while let Ok(notice) = ears.heard.try_recv() {
         let _ = dispatcher.handle(notice);
     }
-    false
+    Some(result)
 }
 
 /// The proof at the end, and the release of what an unanswered create or an unconfirmed close may have left.
 async fn finish_leases<F>(
     context: &TrialContext,
     dispatcher: &mut Dispatcher<F>,
-    heard: &mut mpsc::UnboundedReceiver<Notice>,
+    ears: &mut Ears<'_>,
 ) -> Swept
 where
     F: FnMut(View<'_>, RunEvent<'_>),
 {
-    let open = dispatcher.record().open_leases();
-    let run = context.service_run_id();
-    let nothing = HashSet::new();
-    let looking = sweep(context.service.as_ref(), &run, !open.is_empty(), &nothing);
-    let hurry = async {
-        context.stop.reached(StopLevel::Forceful).await;
-        tokio::time::sleep(BUDGET_IN_A_HURRY).await;
-    };
-    // Giving up on the look leaves what it would have proven unproven, and the exit code says so.
-    let swept = tokio::select! {
-        swept = looking => swept,
-        () = tokio::time::sleep(BUDGET) => Swept::default(),
-        () = hurry => Swept::default(),
-    };
+    let expects_strays = !dispatcher.record().open_leases().is_empty();
+    let looking = last_look(context, expects_strays);
+    let swept = drive(dispatcher, ears, looking).await.unwrap_or_default();
     if !swept.proven_empty {
         return swept;
     }
@@ -284,12 +280,27 @@ where
     events.extend(rest.released(&HashSet::new()));
     if !events.is_empty() {
         // If this cannot be written the leases stay open in the record, which is the careful side to err on.
-        let _ = context.recorder.record(events).await;
-        while let Ok(notice) = heard.try_recv() {
-            let _ = dispatcher.handle(notice);
-        }
+        let recording = context.recorder.record(events);
+        let _ = drive(dispatcher, ears, recording).await;
     }
     swept
+}
+
+/// Looks at the service until nothing of the run is left, in a bounded time.
+async fn last_look(context: &TrialContext, expects_strays: bool) -> Swept {
+    let run = context.service_run_id();
+    let nothing = HashSet::new();
+    let hurry = async {
+        context.stop.reached(StopLevel::Forceful).await;
+        tokio::time::sleep(BUDGET_IN_A_HURRY).await;
+    };
+    // Giving up on the look leaves what it would have proven unproven, and the exit code says so.
+    tokio::select! {
+        biased;
+        swept = sweep(context.service.as_ref(), &run, expects_strays, &nothing) => swept,
+        () = tokio::time::sleep(BUDGET) => Swept::default(),
+        () = hurry => Swept::default(),
+    }
 }
 
 /// The end of a run whose journal takes no more: known to this process, and to nobody after it.

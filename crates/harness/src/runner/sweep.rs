@@ -26,8 +26,9 @@ const PASSES: u32 = 5;
 /// Between two looks after something was found.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long all of it may take, and how long after the run was told to hurry.
-pub(crate) const BUDGET: Duration = Duration::from_secs(90);
+/// How long all of it may take, the longest pause that a service may ask for included; and how long after the run
+/// was told to hurry.
+pub(crate) const BUDGET: Duration = Duration::from_secs(120 + 90);
 pub(crate) const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(15);
 
 /// How long a single instance may take to be closed here.

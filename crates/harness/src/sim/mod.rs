@@ -75,7 +75,7 @@ fn k19_a_panic_in_a_trial_is_contained_and_the_run_says_so() {
 
 #[test]
 fn a_seed_tells_the_same_story_twice() {
-    for seed in [3, 77, 4711] {
+    for seed in 5000..5040 {
         assert_eq!(play(seed), play(seed), "seed {seed}");
     }
 }

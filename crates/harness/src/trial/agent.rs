@@ -37,9 +37,10 @@ pub(crate) async fn run(
     context.phase(trial, LivePhase::Ready);
     // All arms are pure waits; the permit that is not taken goes to the next in the queue.
     let _permit = tokio::select! {
-        permit = context.admission.agent() => permit,
-        why = lease.lost() => return Err(lost(why)),
+        biased;
         () = context.stop.reached(StopLevel::EndAgents) => return Err(cancelled(Phase::Agent)),
+        why = lease.lost() => return Err(lost(why)),
+        permit = context.admission.agent() => permit,
     };
     let layout = context.layout.trial(trial);
     let files = AgentFiles::prepare(&layout, current, lease).map_err(could_not_prepare)?;
@@ -83,14 +84,11 @@ async fn watch(
         // `wait` may be dropped and called again; the others are pure waits. Each is armed at most once, and
         // after any of them the loop goes on until the tree is gone.
         tokio::select! {
+            biased;
             exit = tree.wait() => {
                 // What was asked to stop but had ended already ended by itself.
                 let ended = if exit.stopped_by_us { ended } else { settled_first(ended) };
                 return (exit, ended);
-            }
-            () = &mut time_is_up, if untouched => {
-                ended = Ended::OutOfTime;
-                tree.terminate();
             }
             why = lease.lost(), if untouched => {
                 ended = Ended::LostInstance(why);
@@ -103,6 +101,10 @@ async fn watch(
             () = context.stop.reached(StopLevel::Forceful), if !killed => {
                 killed = true;
                 tree.kill();
+            }
+            () = &mut time_is_up, if untouched => {
+                ended = Ended::OutOfTime;
+                tree.terminate();
             }
         }
     }
@@ -227,6 +229,9 @@ fn keep_transcript(result: &AgentResult, files: &AgentFiles) {
 /// as it was given.
 async fn mask(context: &TrialContext, files: &AgentFiles) {
     for path in files.of_the_agent() {
+        if !path.exists() {
+            continue;
+        }
         let redactor = context.redactor.clone();
         let masking = move || written::mask_file(&redactor, &path);
         let masked = tokio::task::spawn_blocking(masking).await;

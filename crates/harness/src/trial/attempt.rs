@@ -62,6 +62,7 @@ pub(crate) async fn run_trial(
                 ready_since = Instant::now();
                 // Both arms are pure waits. A trial that is stopped here keeps the failure of its last attempt.
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(pause) => {}
                     () = context.stop.reached(StopLevel::StartNothing) => break,
                 }

@@ -57,6 +57,7 @@ pub(crate) async fn provision(
     // The create has a remote effect. A stop may drop it all the same: the attempt is then recorded as
     // ambiguous, nobody beats for the instance, and the listing at the run's end closes it.
     let created = tokio::select! {
+        biased;
         created = create(context, current, request_id) => created,
         () = context.stop.reached(StopLevel::EndAgents) => {
             let mut failed = cancelled(Phase::Provision);
@@ -111,6 +112,7 @@ pub(crate) async fn adopt(
     };
     // Both arms only read.
     let seen = tokio::select! {
+        biased;
         seen = context.service.instance(&instance) => seen,
         () = context.stop.reached(StopLevel::Graceful) => {
             return Err((held(instance), cancelled(Phase::Verify)));
@@ -215,9 +217,9 @@ fn classify(error: &fleet_api::Error) -> AttemptFailure {
         // The instance came up broken or died: a fresh one may do better.
         ServiceError::Conflict { .. } => (ErrorKind::EnvironmentLost, false),
         _ if error.is_retryable() => (ErrorKind::Unavailable, false),
-        ServiceError::Network { .. } | ServiceError::Undecodable { .. } => {
-            (ErrorKind::Unavailable, false)
-        }
+        ServiceError::Network { .. }
+        | ServiceError::Undecodable { .. }
+        | ServiceError::BodyTooLarge { .. } => (ErrorKind::Unavailable, false),
         _ => (ErrorKind::Rejected, true),
     };
     AttemptFailure {

@@ -69,6 +69,7 @@ async fn close_in_time(context: &TrialContext, instance: &types::InstanceId) -> 
     };
     // Dropping the close gives up waiting for its answer; the request has left, and the result says unconfirmed.
     tokio::select! {
+        biased;
         outcome = close(context.service.as_ref(), instance) => outcome,
         () = tokio::time::sleep(BUDGET) => TeardownOutcome::Unconfirmed,
         () = hurry => TeardownOutcome::Unconfirmed,

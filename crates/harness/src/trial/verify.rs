@@ -49,8 +49,9 @@ pub(crate) async fn score(
     context.phase(&current.plan.id, LivePhase::Verifying);
     // Both arms are pure waits.
     let _permit = tokio::select! {
-        permit = context.admission.verifier() => permit,
+        biased;
         () = context.stop.reached(StopLevel::Graceful) => return Err(cancelled(Phase::Verify)),
+        permit = context.admission.verifier() => permit,
     };
     let intent = Event::VerifyIntended {
         trial: current.plan.id.clone(),
@@ -66,6 +67,7 @@ pub(crate) async fn score(
         // A verification is cheap to repeat and changes nothing, so it may be dropped: when the instance is lost
         // its answer is worthless, and after a second signal nobody waits for it.
         let tried = tokio::select! {
+            biased;
             tried = verify_once(context, current, lease, report) => tried,
             why = lease.lost() => Try::Lost(failure(ErrorKind::EnvironmentLost, why)),
             () = context.stop.reached(StopLevel::Forceful) => return Err(cancelled(Phase::Verify)),
@@ -107,6 +109,7 @@ pub(crate) async fn score(
                 let pause = context.spec.retry.initial_delay.saturating_mul(tries);
                 // Both arms are pure waits.
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(pause.min(context.spec.retry.max_delay)) => {}
                     () = context.stop.reached(StopLevel::Graceful) => {
                         return Err(cancelled(Phase::Verify));
@@ -121,6 +124,7 @@ pub(crate) async fn score(
 async fn lost(context: &TrialContext, lease: &Lease) -> Option<Failure> {
     // Both arms only read.
     let seen = tokio::select! {
+        biased;
         seen = context.service.instance(&lease.instance.instance_id) => seen,
         () = context.stop.reached(StopLevel::Forceful) => return None,
     };
