@@ -2,8 +2,12 @@
 //!
 //! Whoever waits for something selects over it and the level at which it gives up.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use run_record::StopReason;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// How urgently the run is to end. A weaker level never overrides a stronger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,25 +24,46 @@ pub(crate) enum StopLevel {
     Forceful,
 }
 
+impl StopLevel {
+    const ALL: [Self; 5] = [
+        Self::Run,
+        Self::StartNothing,
+        Self::EndAgents,
+        Self::Graceful,
+        Self::Forceful,
+    ];
+}
+
 /// The side that decides: owned by the dispatcher.
 #[derive(Debug)]
 pub(crate) struct StopControl {
-    level: watch::Sender<StopLevel>,
+    shared: Arc<Shared>,
     reason: Option<StopReason>,
 }
 
 /// The side that listens.
 #[derive(Clone, Debug)]
-pub(crate) struct StopSignal(watch::Receiver<StopLevel>);
+pub(crate) struct StopSignal(Arc<Shared>);
+
+/// The level, and who waits for it to rise: they wake in the order in which they came, so that a simulated run tells one
+/// story. (A `watch` channel wakes them in a random one.)
+#[derive(Debug)]
+struct Shared {
+    level: AtomicU8,
+    risen: Notify,
+}
 
 impl StopControl {
     pub(crate) fn new() -> (Self, StopSignal) {
-        let (level, listener) = watch::channel(StopLevel::Run);
+        let shared = Arc::new(Shared {
+            level: AtomicU8::new(StopLevel::Run as u8),
+            risen: Notify::new(),
+        });
         let control = Self {
-            level,
+            shared: Arc::clone(&shared),
             reason: None,
         };
-        (control, StopSignal(listener))
+        (control, StopSignal(shared))
     }
 
     /// Raises the level. The first reason is kept unless a stronger level brings another.
@@ -46,14 +71,15 @@ impl StopControl {
     pub(crate) fn raise(&mut self, level: StopLevel, reason: StopReason) -> bool {
         let risen = level > self.level();
         if risen {
-            self.level.send_replace(level);
+            self.shared.level.store(level as u8, Ordering::SeqCst);
+            self.shared.risen.notify_waiters();
             self.reason = Some(reason);
         }
         risen
     }
 
     pub(crate) fn level(&self) -> StopLevel {
-        *self.level.borrow()
+        self.shared.level()
     }
 
     /// Why the run stops before its end; `None` while it does not.
@@ -62,17 +88,32 @@ impl StopControl {
     }
 }
 
+impl Shared {
+    fn level(&self) -> StopLevel {
+        let number = self.level.load(Ordering::SeqCst);
+        let found = StopLevel::ALL.iter().find(|level| **level as u8 == number);
+        *found.expect("only levels are stored")
+    }
+}
+
 impl StopSignal {
     /// Returns when the level is at least `level`. Dropping it loses nothing.
     pub(crate) async fn reached(&self, level: StopLevel) {
-        let mut listener = self.0.clone();
-        // The dispatcher outlives every trial; should it be gone after all, stopping is right.
-        let _ = listener.wait_for(|now| *now >= level).await;
+        let mut risen = pin!(self.0.risen.notified());
+        loop {
+            // Listening before looking, so that a rise in between is not missed.
+            risen.as_mut().enable();
+            if self.is(level) {
+                return;
+            }
+            risen.as_mut().await;
+            risen.set(self.0.risen.notified());
+        }
     }
 
     /// Whether the level is at least `level` now.
     pub(crate) fn is(&self, level: StopLevel) -> bool {
-        *self.0.borrow() >= level
+        self.0.level() >= level
     }
 }
 
