@@ -258,6 +258,6 @@ fn k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
         )
         .current_dir(like.get_current_dir().unwrap());
     let ran = bench.start(command).end();
-    ran.expect(5).says(&["cannot go on"]);
+    ran.expect(5).says(&["the disk is full", "could not go on"]);
     bench.assert_nothing_alive(Duration::from_secs(2));
 }
