@@ -64,7 +64,7 @@ impl Deadline {
 
     /// When agents that still work are ended.
     pub(crate) fn agents_end(&self) -> Duration {
-        self.at - self.reserve
+        self.at.saturating_sub(self.reserve)
     }
 
     /// Where the run stands.

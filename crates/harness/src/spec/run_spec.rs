@@ -244,7 +244,8 @@ impl RunSpec {
     /// The same spec as if it were read from `path`: a resolved copy means the places that the original means.
     pub fn standing_for(mut self, path: &Path) -> Self {
         path.clone_into(&mut self.path);
-        self.spec_dir = path.parent().unwrap_or(path).to_owned();
+        let folder = path.parent().unwrap_or(path);
+        folder.clone_into(&mut self.spec_dir);
         self
     }
 

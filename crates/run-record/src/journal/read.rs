@@ -147,7 +147,7 @@ impl JournalReader {
                 self.last_seq = entry.seq;
                 Ok(Some(*entry))
             }
-            bad => {
+            bad @ RawLine::Whole(_) => {
                 self.good_len = before;
                 Err(self.damaged(bad))
             }

@@ -88,7 +88,7 @@ fn rewrite(path: &Path, fresh: &Path) -> Result<Salvaged, SalvageError> {
     let mut kept = Kept::new(path);
     let mut bytes = Vec::new();
     while let Some(line) = whole_line(&mut reader, path)? {
-        if let Some(entry) = kept.take(line) {
+        if let Some(entry) = kept.take(line.ok()) {
             bytes.clear();
             encode(&entry, &mut bytes);
             out.write_all(&bytes).map_err(write_error("write", fresh))?;
@@ -100,15 +100,18 @@ fn rewrite(path: &Path, fresh: &Path) -> Result<Salvaged, SalvageError> {
     kept.finish()
 }
 
+/// A line that cannot be read.
+struct Damaged;
+
 /// The next whole line; a torn tail is the mark of a crash and simply ends the file.
 fn whole_line(
     reader: &mut JournalReader,
     path: &Path,
-) -> Result<Option<Option<Box<Entry>>>, SalvageError> {
+) -> Result<Option<Result<Box<Entry>, Damaged>>, SalvageError> {
     Ok(match reader.next_line().map_err(SalvageError::Read)? {
         RawLine::End | RawLine::Torn(_) => None,
-        RawLine::Whole(Ok(entry)) => Some(Some(entry)),
-        RawLine::Whole(Err(Damage::Unreadable(_))) => Some(None),
+        RawLine::Whole(Ok(entry)) => Some(Ok(entry)),
+        RawLine::Whole(Err(Damage::Unreadable(_))) => Some(Err(Damaged)),
         RawLine::Whole(Err(Damage::TooNew(found))) => {
             let path = path.to_owned();
             return Err(SalvageError::Read(ReplayError::TooNew { path, found }));
@@ -215,7 +218,7 @@ impl Kept {
 /// Puts the new journal in the place of the old one, which gets a name of its own. At every moment one of the two is
 /// at `path`.
 fn swap(path: &Path, fresh: &Path) -> io::Result<PathBuf> {
-    let kept = (1..)
+    let kept = (1..=u32::MAX)
         .map(|number| path.with_extension(format!("damaged-{number}.jsonl")))
         .find(|name| !name.exists())
         .expect("there are more numbers than files");
