@@ -181,7 +181,10 @@ fn a_deadline_does_not_rename_a_stop_by_hand() {
 fn k4_after_sigterm_nothing_is_waited_for_longer_than_service_managers_wait() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let _ = signal(&mut dispatcher, StopCause::Terminate);
-    let_pass(&mut dispatcher, TERMINATED_GRACE - Duration::from_secs(1));
+    let_pass(
+        &mut dispatcher,
+        TERMINATED_GRACE.saturating_sub(Duration::from_secs(1)),
+    );
     assert!(listener.is(StopLevel::Graceful) && !listener.is(StopLevel::Forceful));
     let_pass(&mut dispatcher, Duration::from_secs(1));
     assert!(listener.is(StopLevel::Forceful));

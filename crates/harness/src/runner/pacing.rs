@@ -201,7 +201,7 @@ mod tests {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(number % 7)).await;
                 now.fetch_sub(1, Ordering::SeqCst);
-                if number % 5 == 0 {
+                if number.is_multiple_of(5) {
                     place.refused();
                 } else {
                     place.granted();

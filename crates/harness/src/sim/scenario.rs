@@ -64,7 +64,7 @@ struct World {
 /// How a sitting came to its end.
 enum Ended {
     /// By itself, or because it was told to stop.
-    Itself(RunRecord, ExitCode),
+    Itself(Box<RunRecord>, ExitCode),
     /// It was killed.
     Killed,
 }
@@ -84,7 +84,7 @@ pub(super) fn play_with_a_bug(seed: u64) -> (RunRecord, ExitCode, Vec<String>) {
         let Ended::Itself(record, exit) = world.sitting(1, &before).await else {
             panic!("nobody kills it");
         };
-        (record, exit, world.fleet.live())
+        (*record, exit, world.fleet.live())
     })
 }
 
@@ -93,7 +93,7 @@ pub(super) fn play(seed: u64) -> Story {
     runtime().block_on(async {
         let world = World::new(seed);
         world.begin();
-        world.to_the_end().await
+        world.play_to_its_end().await
     })
 }
 
@@ -145,7 +145,7 @@ impl World {
         store.sync().expect("it is synced");
     }
 
-    async fn to_the_end(self) -> Story {
+    async fn play_to_its_end(self) -> Story {
         let mut story = Story {
             ledger: Ledger::default(),
             sittings: 0,
@@ -253,7 +253,7 @@ impl World {
             biased;
             (record, verdict) = running => {
                 assert_eq!(crowd.alive(), 0, "an agent outlived its run");
-                Ended::Itself(record, verdict.exit)
+                Ended::Itself(Box::new(record), verdict.exit)
             }
             () = killed => {
                 self.fleet.cut();
