@@ -1,7 +1,7 @@
 //! Replaces secrets in what is written: streams, texts and files of bytes.
 //!
 //! A [`Redactor`] is made once of the secrets of a run and shared. For each secret it knows the forms in which
-//! programs usually print it ([`forms`]), and it finds them across the borders of chunks ([`Stream`]). It knows
+//! programs usually print it (`forms`), and it finds them across the borders of chunks ([`Stream`]). It knows
 //! nothing of where a secret comes from, nor of what is done with the text; only [`names_a_secret`] says of a name that
 //! its value is probably one.
 //!

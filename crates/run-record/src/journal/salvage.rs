@@ -15,13 +15,13 @@ use crate::{Entry, RunRecord, TrialId};
 /// What was saved and what was lost.
 #[derive(Debug)]
 pub struct Salvaged {
-    /// Lines that are damaged, from 1, at most [`NAMED`] of them.
+    /// Lines that are damaged, from 1, at most twenty of them.
     pub damaged: Vec<u64>,
     /// How many lines are damaged.
     pub damaged_count: u64,
     /// Good lines that were left out because they do not follow without the damaged ones.
     pub dropped: u64,
-    /// Trials that lost something, at most [`NAMED`]: each may have had a score.
+    /// Trials that lost something, at most twenty: each may have had a score.
     pub affected: Vec<TrialId>,
     /// Where the damaged journal was put.
     pub kept: PathBuf,
