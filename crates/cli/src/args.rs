@@ -118,6 +118,16 @@ pub(crate) struct SpecArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  harness run eval.yaml --dry-run
+  harness run eval.yaml --task crm-007 --trials 3
+  harness run eval.yaml --set agent.timeout=5m --set agent.command.3=large
+  harness run nightly.yaml --resume auto
+
+Exit codes:
+  0 all is well              1 the gate failed            2 nothing was started
+  3 scores are missing       4 an instance may be live    5 the run could not go on
+  70 a bug in the harness    130, 143 stopped by a signal")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
@@ -139,6 +149,12 @@ pub(crate) enum ResumeWhen {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  harness resume latest
+  harness resume nightly-20261102
+  harness resume latest --salvage
+
+Exit codes are those of `harness run`.")]
 pub(crate) struct ResumeArgs {
     /// A run id, a unique prefix of one, a path, or `latest`
     pub(crate) run: String,
@@ -174,6 +190,11 @@ pub(crate) enum Only {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  harness sweep --dry-run
+  harness sweep --run-id nightly-20261102-030405-beef
+
+Runs with `endpoint: local` need no sweep: their instances are processes that end with the harness.")]
 pub(crate) struct SweepArgs {
     /// The service; `FLEET_BASE_URL` as for the official SDK
     #[arg(long, value_name = "URL", env = "FLEET_BASE_URL")]

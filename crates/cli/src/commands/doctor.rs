@@ -30,7 +30,7 @@ struct Finding {
     what: &'static str,
     health: Health,
     found: String,
-    /// What to do; empty if there is nothing to do.
+    /// What to do, one thing a line; empty if there is nothing to do.
     advice: String,
 }
 
@@ -84,8 +84,8 @@ pub(crate) async fn doctor(args: &DoctorArgs, printer: Printer) -> Outcome {
                 finding.what,
                 finding.found
             ));
-            if !finding.advice.is_empty() {
-                printer.data(format_args!("{:>22} {}", "→", finding.advice));
+            for line in finding.advice.lines() {
+                printer.data(format_args!("{:>22} {line}", "→"));
             }
         }
     }
@@ -120,7 +120,7 @@ fn level(report: &ContainmentReport) -> Finding {
         _ => "level 0: no supervisor could be started, so no agent can be",
     };
     let finding = Finding::good("containment", found);
-    let reasons = report.reasons.join("; ");
+    let reasons = report.reasons.join("\n");
     match report.level {
         3 => finding,
         2 | 1 => finding.advise(Health::Limited, reasons),
@@ -144,7 +144,7 @@ fn limits(report: &ContainmentReport) -> Finding {
     if report.limit_reasons.is_empty() {
         finding
     } else {
-        finding.advise(Health::Limited, report.limit_reasons.join("; "))
+        finding.advise(Health::Limited, report.limit_reasons.join("\n"))
     }
 }
 

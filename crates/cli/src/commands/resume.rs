@@ -11,6 +11,7 @@ use fleet_api::Task;
 use harness::plan::{Plan, TrialPlan, load_tasks};
 use harness::runner::Beginning;
 use harness::spec::{LoadOptions, RunSpec, Variant, agent_programs};
+use report::text;
 use run_record::{
     Attempt, Journal, ReplayError, RunLayout, RunRecord, SalvageError, Salvaged, TaskKey,
     TrialStatus, VariantName, Verdict, replay, salvage,
@@ -50,10 +51,14 @@ pub(crate) async fn resume_found(found: FoundRun, printer: Printer) -> Outcome {
         ));
         return Ok(Verdict::of(&found.record).exit);
     }
+    let held = match held {
+        0 => String::new(),
+        held => format!(", {} may be held", text::plural(held, "instance")),
+    };
     printer.say(format_args!(
-        "resuming {}: {left} of {} trials have no score, {held} instances may be held",
+        "resuming {}: {left} of {} have no score{held}",
         found.record.info.run_id,
-        found.record.trials.len()
+        text::plural(found.record.trials.len(), "trial")
     ));
     let spec = stored_spec(&found, printer)?;
     let program = std::env::current_exe()
@@ -116,18 +121,20 @@ fn describe(salvaged: &Salvaged) -> String {
         ""
     };
     let affected = if trials.is_empty() {
-        "no trial lost its result".to_owned()
+        "no trial lost its score".to_owned()
     } else {
         format!(
             "these trials may have lost a score and run again: {}",
             trials.join(", ")
         )
     };
+    let damaged = usize::try_from(salvaged.damaged_count).unwrap_or(usize::MAX);
     format!(
-        "salvaged: {} damaged lines ({}{more}) and {} that do not follow without them are left out; {affected}\nthe damaged journal is kept as {}",
-        salvaged.damaged_count,
+        "salvaged: {} ({}{more}) left out, and {} that {} not follow without\n{affected}\nthe damaged journal is kept as {}",
+        text::plural(damaged, "damaged line"),
         lines.join(", "),
         salvaged.dropped,
+        if salvaged.dropped == 1 { "does" } else { "do" },
         salvaged.kept.display()
     )
 }

@@ -61,6 +61,9 @@ pub(crate) fn conclusion(record: &RunRecord, verdict: &Verdict, layout: &RunLayo
     if let Some(stop) = stopped(record) {
         row("stopped", &stop);
     }
+    if let Some(command) = next_command(record, &summary) {
+        row("next", &command);
+    }
     row("files", &layout.root().display().to_string());
     row("exit", &exit(verdict.exit));
     out.trim_end().to_owned()
@@ -120,8 +123,11 @@ fn causes(out: &mut String, record: &RunRecord, summary: &Summary) {
     }
 }
 
-/// `harness show RUN TASK` for the first trials of a cause.
+/// `harness show RUN TASK` for the first trials of a cause. Trials that were stopped have nothing to show.
 fn commands(record: &RunRecord, cause: &Cause) -> Vec<String> {
+    if cause.class == CauseClass::Cancelled {
+        return Vec::new();
+    }
     let mut commands: Vec<String> = Vec::new();
     for trial in &cause.trials {
         let task = text::shell_word(trial.task.as_str());
@@ -168,6 +174,24 @@ fn instances(record: &RunRecord) -> String {
         style::BAD,
         format_args!("some may still be live; close them with\n            {close}"),
     )
+}
+
+/// The command that gets the scores which are missing.
+fn next_command(record: &RunRecord, summary: &Summary) -> Option<String> {
+    let all = &summary.all;
+    let run = text::shell_word(record.info.run_id.as_str());
+    // A budget that is used up stays so for this run; a new one has its own.
+    let is_spent = matches!(
+        record.end.as_ref().map(|end| &end.reason),
+        Some(StopReason::Budget { .. })
+    );
+    if all.cancelled + all.pending > 0 && !is_spent {
+        Some(format!("harness resume {run}"))
+    } else if all.total > all.passed + all.failed {
+        Some(format!("harness rerun {run} --only unscored"))
+    } else {
+        None
+    }
 }
 
 fn stopped(record: &RunRecord) -> Option<String> {

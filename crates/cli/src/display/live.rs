@@ -12,8 +12,8 @@ use crate::printer::{style, styled};
 /// Trials named at once; more would push the lines above off the screen.
 const ROWS: usize = 8;
 
-/// Columns of a trial's name.
-const NAME: usize = 48;
+/// Columns of a phase: the longest is `waiting for an agent slot`.
+const PHASE: usize = 25;
 
 /// Redraws a second: quick enough for clocks that show seconds, cheap enough for ssh.
 const REDRAWS: u8 = 8;
@@ -25,14 +25,21 @@ pub(crate) struct LiveArea {
     area: MultiProgress,
     head: ProgressBar,
     rows: Vec<ProgressBar>,
+    /// What stands in a message is written as it is, so it has no colours where none are wanted.
+    has_color: bool,
 }
 
 impl LiveArea {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(has_color: bool) -> Self {
         let area = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
         let head = area.add(ProgressBar::new(0));
+        let template = if has_color {
+            "{bar:24.green/dim} {wide_msg}"
+        } else {
+            "{bar:24} {wide_msg}"
+        };
         head.set_style(
-            ProgressStyle::with_template("{bar:24.green/dim} {msg}")
+            ProgressStyle::with_template(template)
                 .expect("the template is constant")
                 .progress_chars("━╸─"),
         );
@@ -41,6 +48,7 @@ impl LiveArea {
             area,
             head,
             rows: Vec::new(),
+            has_color,
         }
     }
 
@@ -68,7 +76,7 @@ impl LiveArea {
         if let Some(left) = estimate(stats.finished(), stats.total, view.elapsed) {
             counts.push(format!("about {} left", clock(left)));
         }
-        self.head.set_message(counts.join(" · "));
+        self.head.set_message(self.shown(counts.join(" · ")));
         self.draw_rows(view);
     }
 
@@ -80,15 +88,16 @@ impl LiveArea {
             .iter()
             .take(ROWS)
             .map(|(id, trial)| {
+                let phase = text::fit(trial.phase.as_str(), PHASE);
                 let phase = match trial.phase {
                     LivePhase::WaitingForQuota | LivePhase::WaitingToRetry => {
-                        styled(style::WARN, trial.phase.as_str())
+                        styled(style::WARN, phase)
                     }
-                    phase => phase.as_str().to_owned(),
+                    _ => phase,
                 };
-                let name = text::fit(&text::name(&id.to_string()), NAME);
+                let name = text::name(&id.to_string());
                 let time = clock(trial.phase_since.elapsed());
-                format!("  {time:>7}  {name}  {phase}")
+                format!("  {time:>7}  {phase}  {name}")
             })
             .collect();
         if hidden > 0 {
@@ -99,7 +108,9 @@ impl LiveArea {
         }
         while self.rows.len() < lines.len() {
             let row = self.area.add(ProgressBar::new_spinner());
-            row.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
+            row.set_style(
+                ProgressStyle::with_template("{wide_msg}").expect("the template is constant"),
+            );
             self.rows.push(row);
         }
         while self.rows.len() > lines.len() {
@@ -109,7 +120,15 @@ impl LiveArea {
             }
         }
         for (row, line) in self.rows.iter().zip(lines) {
-            row.set_message(line);
+            row.set_message(self.shown(line));
+        }
+    }
+
+    fn shown(&self, line: String) -> String {
+        if self.has_color {
+            line
+        } else {
+            anstream::adapter::strip_str(&line).to_string()
         }
     }
 

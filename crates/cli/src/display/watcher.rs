@@ -37,7 +37,9 @@ impl Watcher {
         Self {
             printer,
             layout,
-            area: printer.is_live().then(LiveArea::new),
+            area: printer
+                .is_live()
+                .then(|| LiveArea::new(printer.has_color())),
             csv: None,
             wants_csv: formats.contains(&ReportFormat::Csv),
             done: 0,
@@ -190,6 +192,8 @@ impl Watcher {
 fn why(trial: &TrialRecord) -> Option<String> {
     match trial.status {
         TrialStatus::Scored if trial.passed == Some(true) => None,
+        // The word in front of the line says it.
+        TrialStatus::Cancelled => None,
         TrialStatus::Scored => {
             let agent = trial.agent()?;
             let says = agent.error.as_deref().map(|error| format!(": {error}"));

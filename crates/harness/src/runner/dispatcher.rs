@@ -288,9 +288,9 @@ where
         let takes = deadline.typical().map_or_else(String::new, |typical| {
             format!("a trial takes {} and ", seconds(typical))
         });
-        let running = self.live.len();
+        let running = running_trials(self.live.len());
         let message = format!(
-            "limits.run_deadline: {takes}{left} are left, so no new trial starts; {running} running trials may go on for that long, then their agents are stopped"
+            "limits.run_deadline: {takes}{left} are left, so no new trial starts; {running} may go on for that long, then agents are stopped"
         );
         self.stop_for_deadline(StopLevel::StartNothing, &message);
     }
@@ -301,18 +301,18 @@ where
             .deadline
             .as_ref()
             .map(|deadline| deadline.stage(self.begun.elapsed()));
-        let running = self.live.len();
+        let running = running_trials(self.live.len());
         match stage {
             None | Some(Stage::Open) => {}
             Some(Stage::WindingDown) => {
                 let message = format!(
-                    "limits.run_deadline is near: the agents of {running} running trials are stopped, what they finished is still scored, and all instances are given back"
+                    "limits.run_deadline is near: the agents of {running} are stopped, work that is done is still scored, and all instances are given back"
                 );
                 self.stop_for_deadline(StopLevel::EndAgents, &message);
             }
             Some(Stage::Over) => {
                 let message = format!(
-                    "limits.run_deadline is reached: nothing more is waited for; the instances of {running} running trials are given back"
+                    "limits.run_deadline is reached: nothing more is waited for; the instances of {running} are given back"
                 );
                 self.stop_for_deadline(StopLevel::Forceful, &message);
             }
@@ -365,7 +365,7 @@ where
         if self.is_doubled_signal() {
             return Then::Continue;
         }
-        let running = self.live.len();
+        let running = running_trials(self.live.len());
         let (level, message) = match self.stop.level() {
             StopLevel::Forceful => {
                 self.tell(RunEvent::Stopping {
@@ -381,7 +381,7 @@ where
             StopLevel::Run | StopLevel::StartNothing | StopLevel::EndAgents => (
                 StopLevel::Graceful,
                 format!(
-                    "stopping: no new trial starts, {running} running trials are stopped and their instances given back; once more kills agents without grace"
+                    "stopping {running}: no new one starts, all instances are given back; once more kills agents without grace"
                 ),
             ),
         };
@@ -450,6 +450,12 @@ impl StopCause {
             Self::Terminate => StopReason::Terminated,
         }
     }
+}
+
+/// `1 running trial`, `2 running trials`.
+fn running_trials(number: usize) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} running trial{ending}")
 }
 
 /// Whole seconds, for a message.

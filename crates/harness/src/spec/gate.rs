@@ -23,7 +23,7 @@ pub struct GateSpec {
     pub min_pass_rate: Option<f64>,
     /// The mean score of the scored trials must be at least this.
     pub min_mean_score: Option<f64>,
-    /// Of all trials, at most this part may have no score. Default: none.
+    /// Of all trials, at most this part may have no score. Default: 0.
     pub max_unscored: f64,
 }
 

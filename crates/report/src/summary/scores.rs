@@ -145,7 +145,8 @@ impl Scores {
             .iter()
             .filter(|trial| trial.passed == Some(true))
             .count();
-        let sum: f64 = trials.iter().filter_map(|trial| trial.score).sum();
+        // The sum of no floats is -0.0, which reads as a mean of `-0`.
+        let sum = 0.0 + trials.iter().filter_map(|trial| trial.score).sum::<f64>();
         let by_task = Clusters::of(trials);
         let retried = trials
             .iter()
