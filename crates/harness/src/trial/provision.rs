@@ -209,7 +209,7 @@ fn classify(error: &fleet_api::Error) -> AttemptFailure {
     let (kind, permanent) = match error.kind() {
         // Waited out for as long as the spec allows.
         ServiceError::InstanceLimit { .. } => (ErrorKind::Quota, true),
-        ServiceError::RateLimited { .. } => (ErrorKind::RateLimited, false),
+        ServiceError::RateLimited { .. } => (ErrorKind::RateLimited, true),
         ServiceError::Timeout { .. } => (ErrorKind::Timeout, false),
         ServiceError::Authentication { .. } | ServiceError::TeamNotFound { .. } => {
             (ErrorKind::Unauthorized, true)
