@@ -214,7 +214,7 @@ mod tests {
         fn c8_any_text_is_legal_xml_and_reads_back(key in any::<String>(), message in hostile()) {
             let mut run = RunBuilder::new();
             run.trial(&key, 1, &Outcome::Score(0.5));
-            run.trial("u", 1, &Outcome::Unscored(Phase::Verify, ErrorKind::VerifierError, "x"));
+            run.trial(&format!("{key} too"), 1, &Outcome::Unscored(Phase::Verify, ErrorKind::VerifierError, "x"));
             let mut record = run.finish();
             record.trials[1].failure.as_mut().unwrap().message = message;
             let text = render(&record);
