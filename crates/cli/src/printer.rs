@@ -81,7 +81,7 @@ impl Printer {
     /// Asks a question whose usual answer is yes. The end of the input is no answer, and no yes.
     pub(crate) fn ask(self, question: impl std::fmt::Display) -> bool {
         let mut out = anstream::stderr();
-        let _ = write!(out, "{question} [Y/n] ").and_then(|()| out.flush());
+        let _ = write!(out, "{} [Y/n] ", masked(&question.to_string())).and_then(|()| out.flush());
         let mut answer = String::new();
         match std::io::stdin().lock().read_line(&mut answer) {
             Ok(read) if read > 0 => !answer.trim().to_lowercase().starts_with('n'),

@@ -37,7 +37,7 @@ pub use entry::sandbox_main;
 pub use gate::{Gate, GateError, Visitor};
 pub use launcher::Launcher;
 pub use layers::{Layer, Layers};
-pub use paths::{find_program, installations, system_paths};
+pub use paths::{find_program, holds_home, installations, system_paths};
 pub use policy::{Limits, Policy, Role};
 
 #[cfg(target_os = "linux")]

@@ -84,9 +84,6 @@ pub fn system_paths() -> Vec<PathBuf> {
 /// are. Links are followed too, as a virtual environment's interpreter leads to another installation. The home folder is never
 /// granted, nor any that holds it.
 pub fn installations<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let home = home.filter(|home| home.is_absolute());
-    let holds_home = |path: &Path| home.as_ref().is_some_and(|home| home.starts_with(path));
     let mut paths = Vec::new();
     for folder in folders.into_iter().filter(|folder| folder.is_absolute()) {
         for folder in [Some(folder.to_owned()), folder.canonicalize().ok()] {
@@ -106,6 +103,31 @@ pub fn installations<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<Pat
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// Whether a folder is the user's home or holds it, by whatever name: what `HOME` says, where that leads, and what the system knows.
+pub fn holds_home(folder: &Path) -> bool {
+    let named = std::env::var_os("HOME").map(PathBuf::from);
+    let homes: Vec<PathBuf> = named.into_iter().chain(home_of_user()).collect();
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    homes.iter().filter(|home| home.is_absolute()).any(|home| {
+        home.starts_with(folder)
+            || home.starts_with(real(folder))
+            || real(home).starts_with(real(folder))
+    })
+}
+
+#[cfg(unix)]
+fn home_of_user() -> Option<PathBuf> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective());
+    // Accounts of services live in `/`, which is nobody's home.
+    let home = user.ok()??.dir;
+    home.parent().is_some().then_some(home)
+}
+
+#[cfg(not(unix))]
+fn home_of_user() -> Option<PathBuf> {
+    None
 }
 
 /// The file that a program's name means, looked for as a shell does. A name with a `/` in it is taken as it is.
@@ -136,6 +158,17 @@ mod tests {
         assert!(granted.contains(&prefix.join("bin")) && granted.contains(&prefix.join("lib")));
         assert!(!granted.contains(&prefix) && !granted.contains(&prefix.join("share")));
         assert!(installations([Path::new("/"), Path::new("relative")]).is_empty());
+    }
+
+    #[test]
+    fn the_home_folder_is_known_by_every_name() {
+        let home = home_of_user().expect("whoever runs tests has one");
+        assert!(holds_home(&home) && holds_home(Path::new("/")));
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&home, &link).unwrap();
+        assert!(holds_home(&link));
+        assert!(!holds_home(folder.path()) && !holds_home(&home.join("project")));
     }
 
     #[test]

@@ -113,6 +113,8 @@ pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
         .policy(&folder.scratch, run.instance, run.usage);
     // The program itself, wherever it is; what it needs beside it is a matter of the configuration.
     policy.read.push(words[0].clone().into());
+    // Standard input may be opened again by its name (`/dev/stdin`), which is a new look at the file.
+    policy.read.push(folder.request());
     let (launcher, words) = run.confinement.launcher.wrap(&policy, gate.path(), &words);
     let command = tree_command(std::iter::once(launcher).chain(words).collect(), &folder);
     execute(&run, command, Some(&gate)).await

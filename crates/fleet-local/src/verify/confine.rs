@@ -311,11 +311,7 @@ pub(super) fn port(instance: &Arc<dyn InstanceView>) -> Option<u16> {
 /// What is opened for a folder that was named or in which task files lie: the folder with all below. Of the home folder, and of one that
 /// holds it, only the visible files that lie directly in it: below it are everybody's keys.
 fn opened(path: &Path) -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let real = path.canonicalize();
-    let real = real.as_deref().unwrap_or(path);
-    let holds_home = home.is_some_and(|home| home.is_absolute() && home.starts_with(real));
-    if !holds_home && real.parent().is_some() {
+    if !sandbox::holds_home(path) {
         return vec![path.to_owned()];
     }
     tracing::debug!(path = %path.display(), "it is or holds the home folder: verifiers may read its own files, and no folder in it");

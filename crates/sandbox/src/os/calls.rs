@@ -106,6 +106,49 @@ const ATTRIBUTES: &[i64] = &[
     libc::SYS_futimesat,
 ];
 
+/// Signals to others, where Landlock does not keep them inside. A program can then end its own children only by closing their pipes, and
+/// itself only by leaving.
+const SIGNALS: &[i64] = &[
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_pidfd_send_signal,
+];
+
+/// What outlives its maker, where there is no namespace of its own for it.
+const SHARED: &[i64] = &[
+    libc::SYS_shmget,
+    libc::SYS_semget,
+    libc::SYS_msgget,
+    libc::SYS_mq_open,
+];
+
+/// By path: a child of the worker shares the worker's writable mount, and Landlock does not know of these.
+const ATTRIBUTES_BY_PATH: &[i64] = &[
+    libc::SYS_fchmodat,
+    SYS_FCHMODAT2,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+];
+
 /// Linux 6.6; one number on every architecture.
 const SYS_FCHMODAT2: i64 = 452;
 
@@ -117,6 +160,9 @@ const NOT_THERE: &[i64] = &[
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
 ];
+
+/// Memory that no limit of a process counts.
+const UNCOUNTED: [i64; 2] = [libc::SYS_memfd_create, libc::SYS_memfd_secret];
 
 /// Makes a namespace of any kind.
 const NAMESPACES: [libc::c_int; 7] = [
@@ -137,9 +183,16 @@ pub(super) fn filters(role: Role, layers: &Layers) -> Result<Vec<BpfProgram>, St
         if !layers.holds(Layer::Mounts) {
             denied.extend(ATTRIBUTES.iter().map(|call| (*call, Vec::new())));
         }
+        if !layers.holds(Layer::Signals) {
+            denied.extend(SIGNALS.iter().map(|call| (*call, Vec::new())));
+        }
+        if !layers.holds(Layer::Network) {
+            denied.extend(SHARED.iter().map(|call| (*call, Vec::new())));
+        }
     }
     let absent = if role == Role::Program {
-        NOT_THERE.iter().map(|call| (*call, Vec::new())).collect()
+        let all = NOT_THERE.iter().chain(&UNCOUNTED);
+        all.map(|call| (*call, Vec::new())).collect()
     } else {
         // glibc starts threads and processes of the worker with `clone3`; its children are programs.
         NOT_THERE[1..]
@@ -160,12 +213,17 @@ pub(super) fn filters(role: Role, layers: &Layers) -> Result<Vec<BpfProgram>, St
 /// The filters of a program that is no executed one but a child of a [`Role::Worker`], as the kernel loads them: `struct sock_filter`
 /// after `struct sock_filter`. Such a child is ended with its process group, so it cannot leave that either.
 pub fn child_filters(layers: &Layers) -> Vec<Vec<u8>> {
-    let group = [libc::SYS_setsid, libc::SYS_setpgid];
-    let group = compile(group.map(|call| (call, Vec::new())).into(), Errno::EPERM);
-    let filters = filters(Role::Program, layers).unwrap_or_default();
-    filters
-        .into_iter()
-        .chain(group)
+    let calls = |calls: &[i64]| calls.iter().map(|call| (*call, Vec::new())).collect();
+    let all = || {
+        let mut all = filters(Role::Program, layers)?;
+        let group = calls(&[libc::SYS_setsid, libc::SYS_setpgid]);
+        all.push(compile(group, Errno::EPERM)?);
+        all.push(compile(calls(ATTRIBUTES_BY_PATH), Errno::EPERM)?);
+        Ok::<_, String>(all)
+    };
+    // A part of the list is none: what is loaded is told as this layer.
+    let all = all().unwrap_or_default();
+    all.iter()
         .map(|program| program.iter().flat_map(bytes).collect())
         .collect()
 }
@@ -189,7 +247,8 @@ pub(super) fn apply(filters: Result<Vec<BpfProgram>, String>) -> Result<(), Stri
 fn deny_to_programs(denied: &mut Rules) -> Result<(), seccompiler::BackendError> {
     denied.insert(libc::SYS_unshare, Vec::new());
     let mut clone = Vec::new();
-    for flag in NAMESPACES {
+    // A sibling would be the supervisor's child, and nobody's to reap.
+    for flag in NAMESPACES.into_iter().chain([libc::CLONE_PARENT]) {
         clone.push(rule([has(0, flag)?])?);
     }
     denied.insert(libc::SYS_clone, clone);

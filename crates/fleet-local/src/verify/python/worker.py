@@ -320,6 +320,17 @@ class Job:
         self.folder = None
 
 
+def answer_of(written):
+    """What a child answered, or None: it is the verifier's process that wrote this, and may have written anything."""
+    try:
+        answer = json.loads(written)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict) or "result" not in answer:
+        return None
+    return {"result": answer["result"], "error": answer.get("error")}
+
+
 class Worker:
     def __init__(self, fleet, client, control, listener):
         self.fleet = fleet
@@ -495,10 +506,7 @@ class Worker:
     def finish(self, job, status):
         answer = None
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
-            try:
-                answer = json.loads(bytes(job.result))
-            except ValueError:
-                pass
+            answer = answer_of(bytes(job.result))
         if answer is None:
             if job.crowded:
                 answer = {"died": f"the verifier had more than {job.process_limit} processes"}
