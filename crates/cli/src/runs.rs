@@ -99,6 +99,14 @@ pub(crate) fn read(folder: &Path) -> Result<FoundRun, Failure> {
             journal.display()
         ))
     })?;
+    let planned = record.info.planned.unwrap_or(record.trials.len());
+    if planned != record.trials.len() {
+        return Err(Failure::usage(format!(
+            "error: the run {} was cut off before its plan was written; nothing was provisioned",
+            record.info.run_id
+        ))
+        .hint("begin a new run"));
+    }
     Ok(FoundRun {
         layout,
         record,

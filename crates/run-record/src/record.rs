@@ -418,8 +418,11 @@ impl TrialRecord {
             entry.event,
             Event::ReleaseIntended { .. } | Event::Released { .. }
         );
-        // An older attempt may still give back what it held; it may not speak about the result.
-        if Some(attempt) != current && !is_release {
+        // An older attempt may still get the end that a damaged journal lost, and give back what it held; it may not
+        // speak about the result.
+        let is_older = current.is_some_and(|current| attempt < current);
+        let is_end = matches!(entry.event, Event::Unscored { .. });
+        if Some(attempt) != current && !is_release && !(is_older && is_end) {
             return Err(self.stale(attempt));
         }
         let at = self
@@ -474,8 +477,10 @@ impl TrialRecord {
             }
             Event::Unscored { failure, retry, .. } => {
                 attempt.failure = Some(failure.clone());
-                self.end_without_score(failure, *retry);
-                self.finished_at = Some(entry.at);
+                if at + 1 == self.attempts.len() {
+                    self.end_without_score(failure, *retry);
+                    self.finished_at = Some(entry.at);
+                }
             }
             Event::Released {
                 teardown,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use fleet_api::Client;
 use fleet_api::types::{Instance, InstanceQuery, ProfileId, RunId};
-use run_record::{ExitCode, Journal};
+use run_record::{ExitCode, Journal, RunEnd, RunRecord};
 
 use super::fleet::{by_environment, failed};
 use crate::args::SweepArgs;
@@ -79,7 +79,7 @@ async fn find(
                 "{} is being worked on and left alone",
                 run.record.info.run_id
             )),
-            Ok(run) if run.record.end.is_none() || !run.record.open_leases().is_empty() => {
+            Ok(run) if may_hold_something(&run.record) => {
                 unfinished.insert(run.record.info.run_id.to_string());
             }
             Ok(_) => {}
@@ -91,6 +91,12 @@ async fn find(
         found.extend(live(client, InstanceQuery::of_run(RunId::new(run))).await?);
     }
     Ok(found)
+}
+
+/// Whether an instance of the run may live: it did not end, holds a lease, or could not be told to be empty.
+fn may_hold_something(record: &RunRecord) -> bool {
+    let proven = |end: &RunEnd| end.proven_empty && end.unconfirmed.is_empty();
+    !record.end.as_ref().is_some_and(proven) || !record.open_leases().is_empty()
 }
 
 async fn live(client: &Client, query: InstanceQuery) -> Result<Vec<Instance>, Failure> {

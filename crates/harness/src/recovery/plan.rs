@@ -95,13 +95,13 @@ impl RecoveryPlan {
         }
     }
 
-    /// The events that record the releases, given the instances that could not be confirmed closed.
+    /// The events that record the releases, given what was closed now and whether the service then listed nothing more.
     ///
-    /// An attempt whose instance is not known is given back when nothing of the run is left.
-    pub fn released(&self, unconfirmed: &HashSet<InstanceId>) -> Vec<Event> {
+    /// Without that proof an instance that was not seen to be closed may live, however little was listed.
+    pub fn released(&self, closed: &HashSet<InstanceId>, proven_empty: bool) -> Vec<Event> {
         let outcome = |instance: &Option<InstanceId>| match instance {
-            Some(id) if unconfirmed.contains(id) => TeardownOutcome::Unconfirmed,
-            None if !unconfirmed.is_empty() => TeardownOutcome::Unconfirmed,
+            Some(id) if closed.contains(id) => TeardownOutcome::Released,
+            _ if !proven_empty => TeardownOutcome::Unconfirmed,
             Some(id) if self.close.contains(id) => TeardownOutcome::Released,
             Some(_) | None => TeardownOutcome::AlreadyGone,
         };

@@ -129,7 +129,7 @@ fn k6_killed_after_any_event_nothing_is_left_and_no_score_is_lost() {
             continue;
         }
         events.extend(plan.endings.clone());
-        events.extend(plan.released(&HashSet::new()));
+        events.extend(plan.released(&HashSet::new(), true));
         let after = fold(events.clone());
         assert!(after.open_leases().is_empty(), "after {cut} events");
         let scored = cut >= 6;
@@ -154,7 +154,7 @@ fn recovering_twice_changes_nothing_more() {
     events.extend(life("a", 1)[..3].to_vec());
     let plan = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
     events.extend(plan.endings.clone());
-    events.extend(plan.released(&HashSet::new()));
+    events.extend(plan.released(&HashSet::new(), true));
     let again = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
     assert!(again.endings.is_empty() && again.close.is_empty() && again.releases.is_empty());
     assert_eq!(again.again, plan.again);
@@ -166,7 +166,7 @@ fn what_the_service_could_not_confirm_stays_open_and_is_tried_again() {
     events.extend(life("a", 1)[..3].to_vec());
     let plan = RecoveryPlan::new(&fold(events.clone()), &listed(&events));
     events.extend(plan.endings.clone());
-    events.extend(plan.released(&HashSet::from([instance("a", 1)])));
+    events.extend(plan.released(&HashSet::new(), false));
     let after = fold(events);
     assert_eq!(after.open_leases().len(), 1);
     let next = RecoveryPlan::new(&after, &[]);
@@ -182,8 +182,7 @@ fn an_instance_that_the_journal_does_not_know_is_closed_too() {
     }];
     let plan = RecoveryPlan::new(&fold(events), &live);
     assert_eq!(plan.close, [InstanceId::new("unanswered")]);
-    let unconfirmed = HashSet::from([InstanceId::new("unanswered")]);
-    let Event::Released { teardown, .. } = &plan.released(&unconfirmed)[0] else {
+    let Event::Released { teardown, .. } = &plan.released(&HashSet::new(), false)[0] else {
         panic!("a release is recorded");
     };
     assert_eq!(*teardown, TeardownOutcome::Unconfirmed, "it may be the one");

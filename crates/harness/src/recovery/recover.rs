@@ -1,13 +1,11 @@
 //! Follows a recovery plan: ends what was cut off, closes what is left, and records it.
 
-use std::collections::HashSet;
-
 use process_tree::{Stray, StraysEnd};
 use run_record::{InstanceId, RunRecord};
 
 use super::plan::{LiveInstance, RecoveryPlan};
 use crate::recorder::JournalBroken;
-use crate::runner::{Notice, StopLevel, sweep};
+use crate::runner::{Notice, StopLevel, sweep_in_time};
 use crate::trial::TrialContext;
 
 /// How often the service is asked for the run's instances before it is given up, and the pause after a failure.
@@ -44,12 +42,10 @@ pub(crate) async fn recover(
     }
     if !plan.releases.is_empty() || !plan.close.is_empty() {
         let run = context.service_run_id();
-        let swept = sweep(context.service.as_ref(), &run, true, &plan.kept()).await;
-        let mut unconfirmed: HashSet<InstanceId> = swept.unconfirmed.into_iter().collect();
-        if !swept.proven_empty {
-            unconfirmed.extend(plan.close.iter().cloned());
-        }
-        let released = plan.released(&unconfirmed);
+        let service = context.service.as_ref();
+        let swept = sweep_in_time(service, &context.stop, &run, true, &plan.kept()).await;
+        let closed = swept.closed.into_iter().collect();
+        let released = plan.released(&closed, swept.proven_empty);
         if !released.is_empty() {
             context.recorder.record(released).await?;
         }
@@ -87,7 +83,13 @@ async fn live(context: &TrialContext) -> Option<Vec<LiveInstance>> {
     let run = context.service_run_id();
     let mut listings = 1;
     let error = loop {
-        match context.service.instances(&run).await {
+        // Both arms only read.
+        let listed = tokio::select! {
+            biased;
+            listed = context.service.instances(&run) => listed,
+            () = context.stop.reached(StopLevel::Forceful) => return None,
+        };
+        match listed {
             Ok(listed) => {
                 let ours = listed
                     .into_iter()

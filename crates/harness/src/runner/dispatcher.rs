@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use run_record::{
-    Attempt, Event, Failure, FoldError, JournalError, RunRecord, StopReason, TrialId,
+    Attempt, AttemptRecord, Event, Failure, FoldError, JournalError, RunRecord, StopReason, TrialId,
 };
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -80,9 +80,12 @@ pub(crate) struct Budgets {
 /// Two signals closer than this are one: terminals and process managers double them.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(20);
 
-/// How long after SIGTERM nothing is waited for any more. Service managers and clusters kill after thirty seconds, and
-/// giving back takes ten of them at the most.
-const TERMINATED_GRACE: Duration = Duration::from_secs(12);
+/// How many signals it takes to leave at once, instances or not.
+const SIGNALS_TO_LEAVE: u32 = 3;
+
+/// How long after SIGTERM nothing is waited for any more. Service managers and clusters kill after thirty seconds; giving
+/// back and the last look take up to fourteen of them.
+const TERMINATED_GRACE: Duration = Duration::from_secs(8);
 
 /// "Held back by the service" is told again after this long.
 const HELD_TOLD_AGAIN: Duration = Duration::from_mins(5);
@@ -97,6 +100,8 @@ pub(crate) struct Dispatcher<F> {
     instance_time: Duration,
     cost_usd: f64,
     last_signal: Option<Instant>,
+    /// Doubled ones count once.
+    signals: u32,
     /// When a graceful stop becomes a forceful one by itself.
     forceful_at: Option<Instant>,
     held_told: Option<Instant>,
@@ -109,15 +114,17 @@ where
     F: FnMut(View<'_>, RunEvent<'_>),
 {
     pub(crate) fn new(record: RunRecord, stop: StopControl, budgets: Budgets, watch: F) -> Self {
+        let (instance_time, cost_usd) = spent(&record);
         Self {
             record,
             live: HashMap::new(),
             stop,
             budgets,
             leased_since: HashMap::new(),
-            instance_time: Duration::ZERO,
-            cost_usd: 0.0,
+            instance_time,
+            cost_usd,
             last_signal: None,
+            signals: 0,
             forceful_at: None,
             held_told: None,
             begun: Instant::now(),
@@ -365,8 +372,16 @@ where
         if self.is_doubled_signal() {
             return Then::Continue;
         }
+        self.signals += 1;
         let running = running_trials(self.live.len());
         let (level, message) = match self.stop.level() {
+            // A deadline or our own patience got here first: no reason to leave what is being given back.
+            StopLevel::Forceful if self.signals < SIGNALS_TO_LEAVE => {
+                self.tell(RunEvent::Stopping {
+                    message: "nothing more is waited for, instances are being given back; a third signal leaves at once",
+                });
+                return Then::Continue;
+            }
             StopLevel::Forceful => {
                 self.tell(RunEvent::Stopping {
                     message: "leaving now; instances may still be live, `harness resume` or `harness sweep` gives them back",
@@ -456,6 +471,20 @@ impl StopCause {
 fn running_trials(number: usize) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} running trial{ending}")
+}
+
+/// What earlier sittings of the run used up of its budgets, as far as the journal knows.
+fn spent(record: &RunRecord) -> (Duration, f64) {
+    let attempts = || record.trials.iter().flat_map(|trial| &trial.attempts);
+    let held = |attempt: &AttemptRecord| {
+        let times = attempt.times;
+        let parts = [times.agent_ms, times.verify_ms, times.teardown_ms];
+        Duration::from_millis(parts.into_iter().flatten().sum())
+    };
+    let cost = attempts()
+        .filter_map(|attempt| attempt.agent.as_ref()?.usage.cost_usd)
+        .sum();
+    (attempts().map(held).sum(), cost)
 }
 
 /// Whole seconds, for a message.

@@ -192,6 +192,65 @@ fn k4_after_sigterm_nothing_is_waited_for_longer_than_service_managers_wait() {
 }
 
 #[test]
+fn k1_k2_a_first_signal_never_leaves_whatever_hurried_before() {
+    let (mut dispatcher, listener, told) = dispatcher(until(60));
+    let_pass(&mut dispatcher, Duration::from_mins(61));
+    assert!(listener.is(StopLevel::Forceful), "the deadline has come");
+    for _ in 0..2 {
+        let then = signal(&mut dispatcher, StopCause::Interrupt);
+        assert_eq!(then, Then::Continue);
+    }
+    assert!(
+        told.borrow()
+            .last()
+            .unwrap()
+            .contains("a third signal leaves")
+    );
+    let then = signal(&mut dispatcher, StopCause::Interrupt);
+    assert_eq!(then, Then::Abandon);
+}
+
+#[test]
+fn what_earlier_sittings_spent_counts() {
+    let mut events = begin();
+    events.extend([
+        Event::ProvisionIntended {
+            trial: id("a"),
+            attempt: Attempt::FIRST,
+            request_id: RequestId::random(),
+            queue_ms: 0,
+        },
+        Event::Provisioned {
+            trial: id("a"),
+            attempt: Attempt::FIRST,
+            instance: InstanceId::new("i"),
+            elapsed_ms: 0,
+        },
+        Event::AgentFinished {
+            trial: id("a"),
+            attempt: Attempt::FIRST,
+            report: Box::new(AgentReport {
+                outcome: AgentOutcome::Completed,
+                exit_code: Some(0),
+                signal: None,
+                error: None,
+                final_answer: None,
+                verifiable: true,
+                steps: None,
+                usage: Usage {
+                    cost_usd: Some(1.25),
+                    ..Usage::default()
+                },
+                leaked_processes: 0,
+                containment: 1,
+                elapsed_ms: 60_000,
+            }),
+        },
+    ]);
+    assert_eq!(spent(&fold(events)), (Duration::from_mins(1), 1.25));
+}
+
+#[test]
 fn k1_a_person_is_waited_for() {
     let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
     let _ = signal(&mut dispatcher, StopCause::Interrupt);
@@ -307,7 +366,9 @@ proptest! {
     fn urgency_never_falls(causes in proptest::collection::vec(0_u8..5, 0..12)) {
         let (mut dispatcher, _, _) = dispatcher(Budgets::default());
         let mut before = StopLevel::Run;
+        let mut signals = 0;
         for cause in causes {
+            signals += u32::from(cause < 2);
             let then = match cause {
                 0 => signal(&mut dispatcher, StopCause::Interrupt),
                 1 => signal(&mut dispatcher, StopCause::Terminate),
@@ -317,7 +378,8 @@ proptest! {
             };
             let now = dispatcher.stop.level();
             prop_assert!(now >= before);
-            prop_assert_eq!(then == Then::Abandon, before == StopLevel::Forceful && cause < 2);
+            let leaves = before == StopLevel::Forceful && cause < 2 && signals >= SIGNALS_TO_LEAVE;
+            prop_assert_eq!(then == Then::Abandon, leaves);
             prop_assert_eq!(asks(&mut dispatcher, "a"), now == StopLevel::Run);
             before = now;
         }

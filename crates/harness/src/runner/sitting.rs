@@ -24,8 +24,8 @@ use super::dispatcher::{Budgets, Dispatcher, Notice, Then};
 use super::events::{RunEvent, View};
 use super::executor::execute;
 use super::run::RunSignal;
-use super::stop::{StopControl, StopLevel};
-use super::sweep::{BUDGET, BUDGET_IN_A_HURRY, Swept, sweep};
+use super::stop::StopControl;
+use super::sweep::{Swept, sweep_in_time};
 use crate::lease::{Beat, Beats, Heartbeats};
 use crate::plan::{FinishedWork, Plan, TrialPlan};
 use crate::recorder::Recorder;
@@ -267,7 +267,9 @@ where
     F: FnMut(View<'_>, RunEvent<'_>),
 {
     let expects_strays = !dispatcher.record().open_leases().is_empty();
-    let looking = last_look(context, expects_strays);
+    let (run, nothing) = (context.service_run_id(), HashSet::new());
+    let service = context.service.as_ref();
+    let looking = sweep_in_time(service, &context.stop, &run, expects_strays, &nothing);
     let swept = drive(dispatcher, ears, looking).await.unwrap_or_default();
     if !swept.proven_empty {
         return swept;
@@ -277,30 +279,14 @@ where
     let mut rest = RecoveryPlan::new(dispatcher.record(), &[]);
     rest.close.clone_from(&swept.closed);
     let mut events = rest.endings.clone();
-    events.extend(rest.released(&HashSet::new()));
+    let closed = swept.closed.iter().cloned().collect();
+    events.extend(rest.released(&closed, true));
     if !events.is_empty() {
         // If this cannot be written the leases stay open in the record, which is the careful side to err on.
         let recording = context.recorder.record(events);
         let _ = drive(dispatcher, ears, recording).await;
     }
     swept
-}
-
-/// Looks at the service until nothing of the run is left, in a bounded time.
-async fn last_look(context: &TrialContext, expects_strays: bool) -> Swept {
-    let run = context.service_run_id();
-    let nothing = HashSet::new();
-    let hurry = async {
-        context.stop.reached(StopLevel::Forceful).await;
-        tokio::time::sleep(BUDGET_IN_A_HURRY).await;
-    };
-    // Giving up on the look leaves what it would have proven unproven, and the exit code says so.
-    tokio::select! {
-        biased;
-        swept = sweep(context.service.as_ref(), &run, expects_strays, &nothing) => swept,
-        () = tokio::time::sleep(BUDGET) => Swept::default(),
-        () = hurry => Swept::default(),
-    }
 }
 
 /// The end of a run whose journal takes no more: known to this process, and to nobody after it.

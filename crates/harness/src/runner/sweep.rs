@@ -6,6 +6,7 @@ use std::time::Duration;
 use fleet_api::types::RunId;
 use run_record::{InstanceId, TeardownOutcome};
 
+use super::stop::{StopLevel, StopSignal};
 use crate::trial::close;
 use crate::world::Service;
 
@@ -28,17 +29,38 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long all of it may take, the longest pause that a service may ask for included; and how long after the run
 /// was told to hurry.
-pub(crate) const BUDGET: Duration = Duration::from_secs(120 + 90);
-pub(crate) const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(15);
+const BUDGET: Duration = Duration::from_secs(120 + 90);
+const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(8);
 
 /// How long a single instance may take to be closed here.
 const CLOSE_BUDGET: Duration = Duration::from_secs(20);
+
+/// As [`sweep`], in a bounded time, and in a shorter one once the run is told to hurry.
+pub(crate) async fn sweep_in_time(
+    service: &dyn Service,
+    stop: &StopSignal,
+    run: &RunId,
+    expects_strays: bool,
+    kept: &HashSet<InstanceId>,
+) -> Swept {
+    let hurry = async {
+        stop.reached(StopLevel::Forceful).await;
+        tokio::time::sleep(BUDGET_IN_A_HURRY).await;
+    };
+    // Giving up on the look leaves what it would have proven unproven, and that is what is answered.
+    tokio::select! {
+        biased;
+        swept = sweep(service, run, expects_strays, kept) => swept,
+        () = tokio::time::sleep(BUDGET) => Swept::default(),
+        () = hurry => Swept::default(),
+    }
+}
 
 /// Closes what lives of `run` until two listings in a row are empty, the passes are used up or `give_up` ends.
 ///
 /// `expects_strays` says that a create was left unanswered, so that the first empty listing proves nothing. What is in
 /// `kept` is still needed and stays.
-pub(crate) async fn sweep(
+async fn sweep(
     service: &dyn Service,
     run: &RunId,
     expects_strays: bool,

@@ -48,6 +48,7 @@ pub(super) struct Story {
 /// The world of a seed.
 struct World {
     dice: Dice,
+    limit: u64,
     fleet: Fleet,
     disk: Disk,
     spec: Arc<RunSpec>,
@@ -117,6 +118,7 @@ impl World {
         spec.concurrency.agents = u32::try_from(1 + dice.below(3)).expect("small");
         spec.limits.run_deadline = dice.chance(10).then(|| dice.millis(20_000, 400_000));
         Self {
+            limit,
             fleet: Fleet::new(dice.clone(), limit),
             disk: Disk::new(dice.clone()),
             plan: plan(tasks, u32::try_from(trials).expect("small")),
@@ -187,6 +189,20 @@ impl World {
         }
         judge.at_the_end(&self.fleet).await;
         let record = self.disk.record().expect("the plan is durable");
+        if self.spec.limits.run_deadline.is_none() {
+            // The last sittings have fair weather, so whatever could be done is done.
+            let open = |trial: &&run_record::TrialRecord| trial.status != TrialStatus::Scored;
+            let without = record.trials.iter().find(open);
+            assert!(
+                without.is_none(),
+                "never scored: {:?}",
+                without.map(|trial| &trial.failure)
+            );
+        }
+        assert!(
+            self.fleet.ledger().most_live <= self.limit,
+            "more than the quota"
+        );
         story.scored = record.stats().scored;
         story.ledger = self.fleet.ledger();
         story.syncs = self.disk.syncs();

@@ -181,13 +181,13 @@ fn conclude(
         }
         Err(failed) => failed,
     };
-    let retry = failed.retryable
-        && attempt_of_sitting(current) < context.spec.retry.attempts
-        && !context.stop.is(StopLevel::StartNothing);
+    let retry = failed.retryable && attempt_of_sitting(current) < context.spec.retry.attempts;
+    // A stop takes nothing from a trial: what it may still try is tried by the next sitting.
+    let now = retry && !context.stop.is(StopLevel::StartNothing);
     if failed.fatal {
         context.notify(Notice::Fatal(failed.failure.message.clone()));
     }
-    let next = if retry {
+    let next = if now {
         context.notify(Notice::Retrying {
             trial: trial.clone(),
             attempt,

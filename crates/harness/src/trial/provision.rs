@@ -143,7 +143,8 @@ async fn create(
     request_id: RequestId,
 ) -> Result<Instance, (Option<Held>, AttemptFailure)> {
     let request = request(context, current, request_id);
-    let begun = Instant::now();
+    let mut refused_since = None;
+    let mut ambiguous = false;
     let mut refusals = 0;
     loop {
         let mut place = place(context, current, refusals).await;
@@ -155,13 +156,17 @@ async fn create(
             Err(error) => error,
         };
         let too_fast = matches!(error.kind(), ServiceError::RateLimited { .. });
-        let waited = begun.elapsed();
+        // An instance that an earlier, unanswered call may have made is not unmade by a later refusal.
+        ambiguous |= error.is_ambiguous();
+        let waited = refused_since.get_or_insert_with(Instant::now).elapsed();
         if !(error.is_quota() || too_fast) || waited >= context.spec.environment.quota_timeout {
             let held = error.instance_id().map(|id| Held {
                 instance: id.clone(),
                 kept_alive: None,
             });
-            return Err((held, classify(&error)));
+            let mut failed = classify(&error);
+            failed.ambiguous |= ambiguous;
+            return Err((held, failed));
         }
         if place.refused() {
             context.notify(Notice::Held(error.to_line()));
@@ -170,6 +175,9 @@ async fn create(
         // The place is kept meanwhile: whoever is next would hear the same.
         context.admission.quota_may_have_changed(refusals).await;
         refusals += 1;
+        // Those who wait get their turn before this trial asks again.
+        drop(place);
+        tokio::task::yield_now().await;
     }
 }
 

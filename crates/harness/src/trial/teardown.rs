@@ -24,7 +24,7 @@ use crate::world::Service;
 
 /// How long an instance may take to be closed, and how long after a second signal.
 const BUDGET: Duration = Duration::from_secs(120);
-const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(10);
+const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(6);
 
 /// Between two tries. The client has its own, shorter retries below these.
 const PAUSE: Duration = Duration::from_secs(2);

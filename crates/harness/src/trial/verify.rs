@@ -33,8 +33,11 @@ pub(crate) async fn score(
         && report.outcome != AgentOutcome::Completed
     {
         // An agent whose environment broke under it fails too, and that is not its zero.
-        if let Some(lost) = lost(context, lease).await {
-            return Err(AttemptFailure::infrastructure(lost));
+        match look(context, lease).await? {
+            Seen::Alive => {}
+            Seen::Lost(failure) | Seen::Unknown(failure) => {
+                return Err(AttemptFailure::infrastructure(failure));
+            }
         }
         return Ok(Scored {
             score: 0.0,
@@ -66,7 +69,7 @@ pub(crate) async fn score(
         tries += 1;
         // A verification is cheap to repeat and changes nothing, so it may be dropped: when the instance is lost
         // its answer is worthless, and after a second signal nobody waits for it.
-        let tried = tokio::select! {
+        let mut tried = tokio::select! {
             biased;
             tried = verify_once(context, current, lease, report) => tried,
             why = lease.lost() => Try::Lost(failure(ErrorKind::EnvironmentLost, why)),
@@ -78,8 +81,13 @@ pub(crate) async fn score(
             Try::Failed(_) => true,
             Try::Lost(_) | Try::Refused(_) => false,
         };
-        if doubtful && let Some(lost) = lost(context, lease).await {
-            return Err(AttemptFailure::infrastructure(lost));
+        if doubtful {
+            match look(context, lease).await? {
+                Seen::Alive => {}
+                Seen::Lost(failure) => return Err(AttemptFailure::infrastructure(failure)),
+                // Whether it found nothing done or nothing at all cannot be told: no score, and another try.
+                Seen::Unknown(failure) => tried = Try::Failed(failure),
+            }
         }
         match tried {
             Try::Scored(score, execution_id) => {
@@ -120,20 +128,39 @@ pub(crate) async fn score(
     }
 }
 
-/// How the instance is lost, if the service says that it is. No answer proves nothing.
-async fn lost(context: &TrialContext, lease: &Lease) -> Option<Failure> {
+/// What a look at the instance shows.
+enum Seen {
+    Alive,
+    Lost(Failure),
+    /// The service does not say.
+    Unknown(Failure),
+}
+
+/// Looks whether the instance still lives. An error means that nobody waits for the answer any more.
+async fn look(context: &TrialContext, lease: &Lease) -> Result<Seen, AttemptFailure> {
     // Both arms only read.
     let seen = tokio::select! {
         biased;
         seen = context.service.instance(&lease.instance.instance_id) => seen,
-        () = context.stop.reached(StopLevel::Forceful) => return None,
+        () = context.stop.reached(StopLevel::Forceful) => return Err(cancelled(Phase::Verify)),
     };
-    let how = match seen {
-        Ok(seen) if seen.status.is_ended() => format!("the instance is {}", seen.status),
-        Err(error) if error.is_gone() => error.to_line(),
-        Ok(_) | Err(_) => return None,
-    };
-    Some(failure(ErrorKind::EnvironmentLost, how))
+    Ok(match seen {
+        Ok(seen) if seen.status.is_ended() => Seen::Lost(failure(
+            ErrorKind::EnvironmentLost,
+            format!("the instance is {}", seen.status),
+        )),
+        Ok(_) => Seen::Alive,
+        Err(error) if error.is_gone() => {
+            Seen::Lost(failure(ErrorKind::EnvironmentLost, error.to_line()))
+        }
+        Err(error) => Seen::Unknown(failure(
+            ErrorKind::Unavailable,
+            format!(
+                "whether the instance lives could not be told: {}",
+                error.to_line()
+            ),
+        )),
+    })
 }
 
 async fn verify_once(

@@ -3,6 +3,7 @@
 //! Lines that do not check are left out, and so is every later event that does not follow without them: a trial whose
 //! lease or score was in a damaged line is open again, never guessed. The damaged file stays beside the new one.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::line::{Damage, encode};
 use super::read::{JournalReader, RawLine, ReplayError};
 use super::write::{JournalError, io_error, lock, sync_folder};
-use crate::{Entry, RunRecord, TrialId};
+use crate::{Attempt, Entry, Event, RunRecord, TrialId};
 
 /// What was saved and what was lost.
 #[derive(Debug)]
@@ -127,6 +128,8 @@ struct Kept {
     record: Option<RunRecord>,
     /// The first line that was damaged before anything ran: it may have been part of the plan.
     damaged_early: Option<u64>,
+    /// Attempts of which a good line was left out.
+    lost: HashSet<(TrialId, Attempt)>,
     salvaged: Salvaged,
 }
 
@@ -138,6 +141,7 @@ impl Kept {
             next_seq: 1,
             record: None,
             damaged_early: None,
+            lost: HashSet::new(),
             salvaged: Salvaged {
                 damaged: Vec::new(),
                 damaged_count: 0,
@@ -155,10 +159,11 @@ impl Kept {
             self.note_damage();
             return None;
         };
-        let entry = Entry {
+        let mut entry = Entry {
             seq: self.next_seq,
             ..*entry
         };
+        self.doubt(&mut entry.event);
         let follows = match &mut self.record {
             None => RunRecord::start(&entry)
                 .map(|record| self.record = Some(record))
@@ -170,10 +175,24 @@ impl Kept {
             return Some(entry);
         }
         self.salvaged.dropped += 1;
-        if let Some((trial, _)) = entry.event.attempt() {
+        if let Some((trial, attempt)) = entry.event.attempt() {
             self.note_affected(trial);
+            self.lost.insert((trial.clone(), attempt));
         }
         None
+    }
+
+    /// An attempt of which something was lost may have held an instance, whatever it said at its end.
+    fn doubt(&self, event: &mut Event) {
+        if let Event::Unscored {
+            trial,
+            attempt,
+            ambiguous,
+            ..
+        } = event
+        {
+            *ambiguous |= self.lost.contains(&(trial.clone(), *attempt));
+        }
     }
 
     fn note_damage(&mut self) {

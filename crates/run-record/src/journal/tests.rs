@@ -303,3 +303,42 @@ fn k8_the_reserve_is_there_while_the_journal_is_open() {
     drop(journal);
     assert!(!reserve.exists());
 }
+
+#[test]
+fn k17_an_attempt_that_lost_its_end_can_still_be_ended_and_takes_no_score_away() {
+    let mut events = two_scored();
+    events.truncate(3);
+    events.extend([
+        intended("a", 1),
+        provisioned("a", 1),
+        unscored("a", 1, true, false),
+        release_intended("a", 1),
+        released("a", 1, crate::TeardownOutcome::Released),
+        intended("a", 2),
+        provisioned("a", 2),
+        agent_finished("a", 2),
+        verify_intended("a", 2),
+        scored("a", 2, 1.0),
+    ]);
+    let (_folder, path, _) = written(events);
+    damage(&path, &[6]);
+    salvage(&path).unwrap();
+    let again = replay(&path).unwrap();
+    let mut record = again.record.clone().unwrap();
+    let mut journal = Journal::resume(&path, &again).unwrap();
+    let endings = vec![
+        unscored("a", 1, true, false),
+        release_intended("a", 1),
+        released("a", 1, crate::TeardownOutcome::AlreadyGone),
+    ];
+    for entry in journal.append(endings).unwrap() {
+        record.apply(&entry).unwrap();
+    }
+    let trial = record.trial(&trial("a")).unwrap();
+    assert_eq!(trial.score, Some(1.0), "the later attempt's score stays");
+    assert_eq!(
+        record.open_leases().len(),
+        1,
+        "only the later attempt holds anything"
+    );
+}
