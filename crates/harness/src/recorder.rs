@@ -3,6 +3,8 @@
 //! A caller gets its answer when its events are durable, and only then are they shown to anybody else: what a
 //! person has seen is on disk. Fifty trials that record at once share one sync. The recorder decides nothing.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use run_record::{Entry, Event, JournalError, JournalStore, Room};
@@ -18,6 +20,17 @@ pub(crate) struct Recorder {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the journal cannot be written")]
 pub(crate) struct JournalBroken(#[source] pub(crate) Arc<JournalError>);
+
+impl JournalBroken {
+    /// The disk neither takes the events nor says why.
+    pub(crate) fn silent(path: &Path) -> Self {
+        Self(Arc::new(JournalError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source: io::ErrorKind::TimedOut.into(),
+        }))
+    }
+}
 
 /// What the recorder tells the dispatcher.
 #[derive(Debug)]
@@ -204,7 +217,7 @@ mod tests {
                 return Err(JournalError::Io {
                     action: "sync",
                     path: "journal.jsonl".into(),
-                    source: std::io::Error::other("no space"),
+                    source: io::Error::other("no space"),
                 });
             }
             disk.synced = disk.appended;

@@ -21,8 +21,8 @@ pub use event::{
 };
 pub use ids::{Attempt, InstanceId, RequestId, RunId, TaskKey, TrialId, VariantName, path_slug};
 pub use journal::{
-    FORMAT_VERSION, Journal, JournalError, JournalReader, JournalStore, Replay, ReplayError, Room,
-    SalvageError, Salvaged, replay, salvage,
+    FORMAT_VERSION, Journal, JournalError, JournalHold, JournalReader, JournalStore, Replay,
+    ReplayError, Room, SalvageError, Salvaged, replay, salvage,
 };
 pub use layout::{RunLayout, TrialLayout};
 pub use outcome::{AgentOutcome, ErrorKind, Failure, Phase, TeardownOutcome, TrialStatus};

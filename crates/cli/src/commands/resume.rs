@@ -121,7 +121,7 @@ fn describe(salvaged: &Salvaged) -> String {
         ""
     };
     let affected = if trials.is_empty() {
-        "no trial lost its score".to_owned()
+        "no trial is known to have lost its score".to_owned()
     } else {
         format!(
             "these trials may have lost a score and run again: {}",

@@ -305,3 +305,46 @@ fn a_sweep_leaves_a_run_alone_that_somebody_works_on() {
     assert_eq!(remote.live(), 0);
     remote.server.stop().expect(0);
 }
+
+#[test]
+fn k17_a_sweep_says_nothing_is_left_only_of_what_it_could_look_at() {
+    let remote = Remote::new();
+    let script = format!("{COUNTED}while [ -e \"$1.hold\" ]; do sleep 0.05; done");
+    remote.spec(&[crate::support::task("a")], &script, json!({}));
+    let hold = remote.bench.write("count.hold", "");
+    let mut killed = remote.bench.start(remote.command(&["run", "spec.yaml"]));
+    killed.until("an agent at work", || remote.times_run() == 1);
+    killed.signal(Signal::SIGKILL);
+    killed.end_within(Duration::from_secs(10));
+    fs::remove_file(hold).unwrap();
+    let sweep = |url: &str| {
+        let mut command = remote.command(&["sweep"]);
+        command.env("FLEET_BASE_URL", url);
+        remote.bench.start(command).end()
+    };
+    // Another service knows nothing of the run, which is no reason to call it clean.
+    let elsewhere = sweep("http://127.0.0.1:9");
+    elsewhere
+        .expect(4)
+        .says(&["ran at", &remote.server.url, "could not be looked at"]);
+    assert!(!elsewhere.stderr.contains("nothing is left"));
+    // A journal that cannot be read does not hide what its run left.
+    let path = remote.bench.run().root.join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("event", "evemt", 1)).unwrap();
+    sweep(&remote.server.url).expect(0).says(&["closed 1 of 1"]);
+    assert_eq!(remote.live(), 0);
+    remote.server.stop().expect(0);
+}
+
+#[test]
+fn a_sweep_of_runs_of_this_machine_alone_needs_no_service() {
+    let bench = Bench::new();
+    bench.tasks(&["a"]);
+    let spec = bench.script_spec("sleep 30", json!({"limits": {"run_deadline": "1s"}}));
+    bench.call([Path::new("run"), &spec]);
+    bench
+        .call(["sweep"])
+        .expect(0)
+        .says(&["nothing is left behind"]);
+}

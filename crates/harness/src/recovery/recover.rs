@@ -6,7 +6,7 @@ use run_record::{InstanceId, RunRecord};
 use super::plan::{LiveInstance, RecoveryPlan};
 use crate::recorder::JournalBroken;
 use crate::runner::{Notice, StopLevel, sweep_in_time};
-use crate::trial::TrialContext;
+use crate::trial::{TrialContext, keep_finished};
 
 /// How often the service is asked for the run's instances before it is given up, and the pause after a failure.
 const LISTINGS: u32 = 3;
@@ -25,6 +25,7 @@ pub(crate) async fn recover(
         return Ok(RecoveryPlan::default());
     };
     let plan = RecoveryPlan::new(record, &live);
+    keep_finished(context, plan.verify.iter().map(|(_, _, work)| work));
     if !plan.verify.is_empty() {
         context.notify(Notice::Warning(format!(
             "{} agents had finished when the last sitting ended: their work is verified, they do not run again",
@@ -38,16 +39,17 @@ pub(crate) async fn recover(
         )));
     }
     if !plan.endings.is_empty() {
-        context.recorder.record(plan.endings.clone()).await?;
+        context.record_all(plan.endings.clone()).await?;
     }
     if !plan.releases.is_empty() || !plan.close.is_empty() {
         let run = context.service_run_id();
         let service = context.service.as_ref();
-        let swept = sweep_in_time(service, &context.stop, &run, true, &plan.kept()).await;
+        let strays = plan.releases.iter().any(|(_, _, known)| known.is_none());
+        let swept = sweep_in_time(service, &context.stop, &run, strays, &plan.kept()).await;
         let closed = swept.closed.into_iter().collect();
         let released = plan.released(&closed, swept.proven_empty);
         if !released.is_empty() {
-            context.recorder.record(released).await?;
+            context.record_all(released).await?;
         }
     }
     Ok(plan)

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How many of the latest trials are looked at to tell how long one takes.
 const REMEMBERED: usize = 101;
 
+/// One long trial must not stop a run of short ones.
+const ENOUGH: usize = 3;
+
 /// Of the time between the last agent and the deadline; a short run keeps most of its time for its agents.
 const LARGEST_SHARE: u32 = 4;
 
@@ -50,8 +53,11 @@ impl Deadline {
         self.recent.push_back(time);
     }
 
-    /// How long trials take: the median of the latest; unknown before the first has finished.
+    /// How long trials take: the median of the latest; unknown before a few have finished.
     pub(crate) fn typical(&self) -> Option<Duration> {
+        if self.recent.len() < ENOUGH {
+            return None;
+        }
         let mut sorted: Vec<Duration> = self.recent.iter().copied().collect();
         sorted.sort_unstable();
         sorted.get(sorted.len() / 2).copied()

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use run_record::{
-    Attempt, AttemptRecord, Event, Failure, FoldError, JournalError, RunRecord, StopReason, TrialId,
+    Attempt, AttemptRecord, Event, Failure, FoldError, JournalError, RunRecord, StopReason,
+    TrialId, TrialRecord,
 };
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ pub(crate) enum Notice {
     /// A trial would start. The sender is answered to let it, dropped to refuse.
     Ready {
         trial: TrialId,
+        /// Its agent had finished in an earlier sitting: only the verification is missing.
+        finished: bool,
         permission: oneshot::Sender<()>,
     },
     /// A trial moved on.
@@ -159,7 +162,11 @@ where
     /// Decides what a notice means.
     pub(crate) fn handle(&mut self, notice: Notice) -> Then {
         match notice {
-            Notice::Ready { trial, permission } => self.admit(trial, permission),
+            Notice::Ready {
+                trial,
+                finished,
+                permission,
+            } => self.admit(trial, finished, permission),
             Notice::Phase { trial, phase } => self.moved(&trial, phase),
             Notice::Retrying {
                 trial,
@@ -188,10 +195,15 @@ where
         Then::Continue
     }
 
-    fn admit(&mut self, trial: TrialId, permission: oneshot::Sender<()>) {
-        self.check_budgets();
-        self.check_forecast();
-        if self.stop.level() > StopLevel::Run {
+    fn admit(&mut self, trial: TrialId, finished: bool, permission: oneshot::Sender<()>) {
+        let highest = if finished {
+            StopLevel::EndAgents
+        } else {
+            self.check_budgets();
+            self.check_forecast();
+            StopLevel::Run
+        };
+        if self.stop.level() > highest {
             return;
         }
         let now = Instant::now();
@@ -215,10 +227,11 @@ where
     }
 
     fn finished(&mut self, trial: &TrialId) {
-        if let Some(live) = self.live.remove(trial)
+        self.live.remove(trial);
+        if let Some(time) = self.record.trial(trial).and_then(working_time)
             && let Some(deadline) = &mut self.budgets.deadline
         {
-            deadline.took(live.since.elapsed());
+            deadline.took(time);
         }
         let view = View {
             record: &self.record,
@@ -388,6 +401,12 @@ where
                 });
                 return Then::Abandon;
             }
+            // The run was stopping by itself: who asks for it now has not asked twice.
+            StopLevel::Graceful if self.signals == 1 => (
+                StopLevel::Graceful,
+                "stopping already, instances are being given back; once more kills agents without grace"
+                    .to_owned(),
+            ),
             StopLevel::Graceful => (
                 StopLevel::Forceful,
                 "killing agents now; instances are still given back; once more leaves at once"
@@ -404,7 +423,12 @@ where
             let patience = Instant::now() + TERMINATED_GRACE;
             self.forceful_at.get_or_insert(patience);
         }
-        self.stop.raise(level, cause.reason());
+        let reason = match self.stop.reason() {
+            // Why it could not go on is not covered up by who hurried it.
+            Some(fatal @ StopReason::Fatal { .. }) => fatal.clone(),
+            _ => cause.reason(),
+        };
+        self.stop.raise(level, reason);
         self.tell(RunEvent::Stopping { message: &message });
         Then::Continue
     }
@@ -471,6 +495,14 @@ impl StopCause {
 fn running_trials(number: usize) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} running trial{ending}")
+}
+
+/// How long a scored trial took from its agent's start on. Waiting for quota says nothing of the next one.
+fn working_time(trial: &TrialRecord) -> Option<Duration> {
+    trial.score?;
+    let times = trial.times();
+    let parts = [times.agent_ms, times.verify_ms, times.teardown_ms];
+    Some(Duration::from_millis(parts.into_iter().flatten().sum()))
 }
 
 /// What earlier sittings of the run used up of its budgets, as far as the journal knows.

@@ -54,6 +54,7 @@ fn asks<F: FnMut(View<'_>, RunEvent<'_>)>(dispatcher: &mut Dispatcher<F>, task: 
     let (permission, mut permitted) = oneshot::channel();
     let ready = Notice::Ready {
         trial: id(task),
+        finished: false,
         permission,
     };
     assert_eq!(dispatcher.handle(ready), Then::Continue);
@@ -149,8 +150,10 @@ fn before_a_deadline_agents_are_ended_in_time_to_score_and_at_it_nothing_is_wait
 fn no_trial_starts_that_could_not_be_expected_to_finish() {
     let (mut dispatcher, listener, told) = dispatcher(until(60));
     assert!(asks(&mut dispatcher, "a"));
-    dispatcher.live.get_mut(&id("a")).unwrap().since -= Duration::from_mins(30);
-    let _ = dispatcher.handle(Notice::Done { trial: id("a") });
+    for _ in 0..3 {
+        let deadline = dispatcher.budgets.deadline.as_mut().unwrap();
+        deadline.took(Duration::from_mins(30));
+    }
     let_pass(&mut dispatcher, Duration::from_mins(29));
     assert!(!asks(&mut dispatcher, "b"), "thirty minutes are not left");
     assert!(listener.is(StopLevel::StartNothing) && !listener.is(StopLevel::EndAgents));
@@ -208,6 +211,32 @@ fn k1_k2_a_first_signal_never_leaves_whatever_hurried_before() {
     );
     let then = signal(&mut dispatcher, StopCause::Interrupt);
     assert_eq!(then, Then::Abandon);
+}
+
+#[test]
+fn k1_a_first_signal_of_a_run_that_stops_by_itself_keeps_the_grace_and_the_reason() {
+    let (mut dispatcher, listener, _) = dispatcher(Budgets::default());
+    let _ = dispatcher.handle(Notice::Fatal("x".into()));
+    let _ = signal(&mut dispatcher, StopCause::Interrupt);
+    assert!(!listener.is(StopLevel::Forceful));
+    let _ = signal(&mut dispatcher, StopCause::Interrupt);
+    assert!(listener.is(StopLevel::Forceful));
+    assert!(matches!(dispatcher.end_reason(), StopReason::Fatal { .. }));
+}
+
+#[test]
+fn finished_work_is_still_scored_when_nothing_new_may_start() {
+    let (mut dispatcher, _, _) = dispatcher(Budgets::default());
+    let _ = dispatcher.handle(Notice::Recorded(Recorded::LastRoom));
+    assert!(!asks(&mut dispatcher, "a"));
+    let (permission, mut permitted) = oneshot::channel();
+    let ready = Notice::Ready {
+        trial: id("b"),
+        finished: true,
+        permission,
+    };
+    let _ = dispatcher.handle(ready);
+    assert!(permitted.try_recv().is_ok());
 }
 
 #[test]

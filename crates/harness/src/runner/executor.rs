@@ -17,15 +17,21 @@ pub(crate) async fn execute(context: Arc<TrialContext>, trials: Vec<TrialPlan>) 
     let begun = Instant::now();
     let mut running = JoinSet::new();
     for trial in trials {
+        // What an agent had finished is still scored when no new trial may start.
+        let too_late = match trial.finished {
+            Some(_) => StopLevel::Graceful,
+            None => StopLevel::StartNothing,
+        };
         // Both arms are pure waits: a permit that is not taken goes to the next in the queue.
         let permit = tokio::select! {
             biased;
-            () = context.stop.reached(StopLevel::StartNothing) => break,
+            () = context.stop.reached(too_late) => break,
             permit = context.admission.environment() => permit,
         };
         let (permission, permitted) = oneshot::channel();
         context.notify(Notice::Ready {
             trial: trial.id.clone(),
+            finished: trial.finished.is_some(),
             permission,
         });
         if permitted.await.is_err() {

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fleet_api::SecretString;
@@ -38,7 +38,7 @@ use crate::world::{Agents, Service};
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// How long the last events may take to become durable after the last trial has ended.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Everything that one sitting of a run works with, whether the world is real or simulated.
 pub(crate) struct Sitting {
@@ -97,6 +97,7 @@ pub(crate) async fn sit(
         agents: sitting.agents,
         harness_program: sitting.harness_program,
         notices,
+        adopted: Mutex::default(),
         spec: sitting.spec,
     });
     let mut ears = Ears {
@@ -121,7 +122,11 @@ pub(crate) async fn sit(
     };
     // A journal that is broken has been told of; how the run ends is then known to this process only.
     let last = context.record(finished);
-    let durable = matches!(tokio::time::timeout(LAST_WORDS, last).await, Ok(Ok(())));
+    let last = tokio::time::timeout(LAST_WORDS, last).await;
+    if last.is_err() {
+        let _ = dispatcher.handle(Notice::Fatal("the journal does not answer".to_owned()));
+    }
+    let durable = matches!(last, Ok(Ok(())));
     while let Ok(notice) = ears.heard.try_recv() {
         let _ = dispatcher.handle(notice);
     }
@@ -266,7 +271,10 @@ async fn finish_leases<F>(
 where
     F: FnMut(View<'_>, RunEvent<'_>),
 {
-    let expects_strays = !dispatcher.record().open_leases().is_empty();
+    // Nobody takes over what is still there of earlier sittings.
+    context.adopted().clear();
+    let open = dispatcher.record().open_leases();
+    let expects_strays = open.iter().any(|lease| lease.instance.is_none());
     let (run, nothing) = (context.service_run_id(), HashSet::new());
     let service = context.service.as_ref();
     let looking = sweep_in_time(service, &context.stop, &run, expects_strays, &nothing);
@@ -283,7 +291,7 @@ where
     events.extend(rest.released(&closed, true));
     if !events.is_empty() {
         // If this cannot be written the leases stay open in the record, which is the careful side to err on.
-        let recording = context.recorder.record(events);
+        let recording = tokio::time::timeout(LAST_WORDS, context.record_all(events));
         let _ = drive(dispatcher, ears, recording).await;
     }
     swept

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use fleet_api::types::RunId;
+use fleet_api::types::{self, RunId};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use run_record::{InstanceId, TeardownOutcome};
+use tokio::time::Instant;
 
 use super::stop::{StopLevel, StopSignal};
 use crate::trial::close;
@@ -21,15 +24,18 @@ pub(crate) struct Swept {
     pub(crate) proven_empty: bool,
 }
 
-/// How often to look. A service may list a fresh instance late, so one empty listing after a find is not enough.
+/// How often something may be found, or not be answered.
 const PASSES: u32 = 5;
 
-/// Between two looks after something was found.
+/// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long listings must be empty if a create was left unanswered: longer than a service takes to list what it made.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// How long all of it may take, the longest pause that a service may ask for included; and how long after the run
 /// was told to hurry.
-const BUDGET: Duration = Duration::from_secs(120 + 90);
+pub(crate) const SWEEP_BUDGET: Duration = Duration::from_secs(120 + 90);
 const BUDGET_IN_A_HURRY: Duration = Duration::from_secs(8);
 
 /// How long a single instance may take to be closed here.
@@ -47,70 +53,99 @@ pub(crate) async fn sweep_in_time(
         stop.reached(StopLevel::Forceful).await;
         tokio::time::sleep(BUDGET_IN_A_HURRY).await;
     };
-    // Giving up on the look leaves what it would have proven unproven, and that is what is answered.
+    let mut swept = Swept::default();
+    // Giving up on the look leaves what it would have proven unproven; what it found is answered all the same.
     tokio::select! {
         biased;
-        swept = sweep(service, run, expects_strays, kept) => swept,
-        () = tokio::time::sleep(BUDGET) => Swept::default(),
-        () = hurry => Swept::default(),
+        () = sweep(service, run, expects_strays, kept, &mut swept) => {}
+        () = tokio::time::sleep(SWEEP_BUDGET) => {}
+        () = hurry => {}
     }
+    swept
 }
 
-/// Closes what lives of `run` until two listings in a row are empty, the passes are used up or `give_up` ends.
+/// Closes what lives of `run` until it is proven that nothing does, or the passes are used up.
 ///
-/// `expects_strays` says that a create was left unanswered, so that the first empty listing proves nothing. What is in
-/// `kept` is still needed and stays.
+/// `expects_strays` says that a create was left unanswered, so that listings must stay empty for a while. What is in
+/// `kept` is still needed and stays. What was found so far is in `swept` at every moment.
 async fn sweep(
     service: &dyn Service,
     run: &RunId,
     expects_strays: bool,
     kept: &HashSet<InstanceId>,
-) -> Swept {
-    let mut swept = Swept::default();
-    let mut empty_in_a_row = 0;
-    let needed = if expects_strays { 2 } else { 1 };
-    for _ in 0..PASSES {
-        let live = match service.instances(run).await {
-            Ok(listed) => listed
-                .into_iter()
-                // A service that ignores the filter must not make us close what is not ours.
-                .filter(|instance| instance.run_id.as_ref() == Some(run))
-                .filter(|instance| !instance.status.is_ended())
-                .filter(|instance| !kept.contains(&InstanceId::new(instance.instance_id.as_str())))
-                .collect::<Vec<_>>(),
-            Err(error) => {
-                tracing::warn!(
-                    error = error.to_line(),
-                    "the run's instances could not be listed"
-                );
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
+    swept: &mut Swept,
+) {
+    let mut empty_since: Option<Instant> = None;
+    let mut found = false;
+    let mut passes = 0;
+    while passes < PASSES {
+        let Some(live) = living(service, run, kept).await else {
+            passes += 1;
+            tokio::time::sleep(PAUSE).await;
+            continue;
         };
         if live.is_empty() {
-            empty_in_a_row += 1;
-            if empty_in_a_row >= needed {
+            // A service may list a fresh instance late, so one empty listing is not always enough.
+            let needed = match (expects_strays, found) {
+                (true, _) => SETTLING,
+                (false, true) => PAUSE,
+                (false, false) => Duration::ZERO,
+            };
+            if empty_since.get_or_insert_with(Instant::now).elapsed() >= needed {
                 swept.proven_empty = true;
                 swept.unconfirmed.clear();
-                return swept;
+                return;
             }
             tokio::time::sleep(PAUSE).await;
             continue;
         }
-        empty_in_a_row = 0;
-        swept.unconfirmed.clear();
-        let closes = live.iter().map(|instance| async {
-            let id = InstanceId::new(instance.instance_id.as_str());
-            let closing = close(service, &instance.instance_id);
-            let outcome = tokio::time::timeout(CLOSE_BUDGET, closing).await;
+        passes += 1;
+        found = true;
+        empty_since = None;
+        close_all(service, live, swept).await;
+    }
+}
+
+/// What lives of the run and is not needed; `None` if the service does not say.
+async fn living(
+    service: &dyn Service,
+    run: &RunId,
+    kept: &HashSet<InstanceId>,
+) -> Option<Vec<types::InstanceId>> {
+    let listed = match service.instances(run).await {
+        Ok(listed) => listed,
+        Err(error) => {
+            let error = error.to_line();
+            tracing::warn!(error, "the run's instances could not be listed");
+            return None;
+        }
+    };
+    let live = listed
+        .into_iter()
+        // A service that ignores the filter must not make us close what is not ours.
+        .filter(|instance| instance.run_id.as_ref() == Some(run))
+        .filter(|instance| !instance.status.is_ended())
+        .filter(|instance| !kept.contains(&InstanceId::new(instance.instance_id.as_str())))
+        .map(|instance| instance.instance_id);
+    Some(live.collect())
+}
+
+/// Each is unconfirmed until it is closed, so that nothing is forgotten when this is cut short.
+async fn close_all(service: &dyn Service, live: Vec<types::InstanceId>, swept: &mut Swept) {
+    let named = |id: &types::InstanceId| InstanceId::new(id.as_str());
+    swept.unconfirmed = live.iter().map(named).collect();
+    let mut closes: FuturesUnordered<_> = live
+        .iter()
+        .map(|id| async move {
+            let outcome = tokio::time::timeout(CLOSE_BUDGET, close(service, id)).await;
             (id, outcome.unwrap_or(TeardownOutcome::Unconfirmed))
-        });
-        for (id, outcome) in futures::future::join_all(closes).await {
-            match outcome {
-                TeardownOutcome::Unconfirmed => swept.unconfirmed.push(id),
-                TeardownOutcome::Released | TeardownOutcome::AlreadyGone => swept.closed.push(id),
-            }
+        })
+        .collect();
+    while let Some((id, outcome)) = closes.next().await {
+        if outcome != TeardownOutcome::Unconfirmed {
+            let id = named(id);
+            swept.unconfirmed.retain(|left| *left != id);
+            swept.closed.push(id);
         }
     }
-    swept
 }

@@ -214,7 +214,11 @@ impl State {
                 run: create.run_id.clone().expect("every create has a run"),
                 ended: false,
                 runs_since: now,
-                listed_from: if late { now + dice.millis(1, 900) } else { now },
+                listed_from: if late {
+                    now + dice.millis(1, 4_000)
+                } else {
+                    now
+                },
                 dies_at: dies.then(|| now + dice.millis(1, 60_000)),
                 interval: create.heartbeat_interval.expect("every lease is monitored"),
                 beaten: now,
@@ -376,20 +380,25 @@ impl Service for Line {
     }
 
     fn create<'a>(&'a self, request: &'a CreateInstance) -> Answer<'a, Instance> {
-        self.carry(move |state, dice| {
-            let id = state.create(request, dice)?;
-            let seen = state.seen(&id)?;
-            if seen.status.is_ended() {
-                return Err(error(ErrorKind::Conflict {
-                    instance_id: Some(InstanceId::new(id)),
-                    duplicate_request: false,
-                    resource: None,
-                    message: "it ended while it was awaited".to_owned(),
-                }));
-            }
-            Ok(seen)
-        })
-        .boxed()
+        let (line, request) = (self.clone(), request.clone());
+        // A create that has left arrives whether or not anybody waits for its answer.
+        let sent = tokio::spawn(async move {
+            let effect = move |state: &mut State, dice: &Dice| {
+                let id = state.create(&request, dice)?;
+                let seen = state.seen(&id)?;
+                if seen.status.is_ended() {
+                    return Err(error(ErrorKind::Conflict {
+                        instance_id: Some(InstanceId::new(id)),
+                        duplicate_request: false,
+                        resource: None,
+                        message: "it ended while it was awaited".to_owned(),
+                    }));
+                }
+                Ok(seen)
+            };
+            line.carry(effect).await
+        });
+        async move { sent.await.expect("a call ends with an answer") }.boxed()
     }
 
     fn instance<'a>(&'a self, id: &'a InstanceId) -> Answer<'a, Instance> {

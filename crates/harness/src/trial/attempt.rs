@@ -63,8 +63,8 @@ pub(crate) async fn run_trial(
                 // Both arms are pure waits. A trial that is stopped here keeps the failure of its last attempt.
                 tokio::select! {
                     biased;
-                    () = tokio::time::sleep(pause) => {}
                     () = context.stop.reached(StopLevel::StartNothing) => break,
+                    () = tokio::time::sleep(pause) => {}
                 }
                 attempt = next;
             }

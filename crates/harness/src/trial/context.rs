@@ -1,19 +1,20 @@
 //! What every trial of a run shares.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fleet_api::{SecretString, types};
 use redact::Redactor;
-use run_record::{Event, Failure, RunId, RunLayout, TrialId};
+use run_record::{Event, Failure, InstanceId, RunId, RunLayout, TrialId};
 use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::written;
-use crate::lease::{Beats, Heartbeats};
+use crate::lease::{Beats, Heartbeats, KeptAlive};
 use crate::recorder::{JournalBroken, Recorder};
-use crate::runner::{Admission, LivePhase, Notice, StopSignal};
+use crate::runner::{Admission, LivePhase, Notice, StopLevel, StopSignal};
 use crate::spec::{RunSpec, TTL_MARGIN, VERIFY_TIMEOUT};
 use crate::world::{Agents, Service};
 
@@ -36,7 +37,12 @@ pub(crate) struct TrialContext {
     /// The running harness, for the placeholder `{harness}`.
     pub(crate) harness_program: PathBuf,
     pub(crate) notices: UnboundedSender<Notice>,
+    /// Instances of finished work that are kept alive until their trial takes them over.
+    pub(crate) adopted: Mutex<HashMap<InstanceId, KeptAlive>>,
 }
+
+/// How long an event may take to be durable once the run is told to hurry: a disk that hangs must not keep instances.
+const RECORD_IN_A_HURRY: Duration = Duration::from_secs(2);
 
 impl TrialContext {
     /// Tells the dispatcher. After a third signal nobody listens, and nothing is lost by it.
@@ -51,10 +57,31 @@ impl TrialContext {
         });
     }
 
-    /// Returns once the event is durable.
+    /// Returns once the event is durable. When the run is told to hurry, only so long: it may be durable later.
     pub(crate) async fn record(&self, event: Event) -> Result<(), JournalBroken> {
-        let event = written::event(&self.redactor, event);
-        self.recorder.record(vec![event]).await
+        self.record_all(vec![event]).await
+    }
+
+    /// The same for events that belong together.
+    pub(crate) async fn record_all(&self, events: Vec<Event>) -> Result<(), JournalBroken> {
+        let masked = |event| written::event(&self.redactor, event);
+        let events = events.into_iter().map(masked).collect();
+        let hurry = async {
+            self.stop.reached(StopLevel::Forceful).await;
+            tokio::time::sleep(RECORD_IN_A_HURRY).await;
+        };
+        // The job stays with the recorder when nobody waits for it any more.
+        tokio::select! {
+            biased;
+            recorded = self.recorder.record(events) => recorded,
+            () = hurry => Err(JournalBroken::silent(&self.layout.journal())),
+        }
+    }
+
+    /// Instances of finished work that are kept alive.
+    pub(crate) fn adopted(&self) -> MutexGuard<'_, HashMap<InstanceId, KeptAlive>> {
+        // A map is whole whatever panicked while it was locked.
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run's id in the service's words.

@@ -15,4 +15,5 @@ mod written;
 pub(crate) use agent_result::read_agent_result;
 pub(crate) use attempt::{millis, run_trial};
 pub(crate) use context::{TrialContext, redactor};
+pub(crate) use provision::keep_finished;
 pub(crate) use teardown::close;

@@ -11,7 +11,7 @@ use super::attempt::{Current, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
 use crate::lease::KeptAlive;
 use crate::plan::FinishedWork;
-use crate::runner::{LivePhase, Notice, StopLevel};
+use crate::runner::{LivePhase, Notice, SWEEP_BUDGET, StopLevel};
 
 /// Our claim on an instance. It is given back by `teardown::release`, never by a drop.
 #[derive(Debug)]
@@ -54,26 +54,20 @@ pub(crate) async fn provision(
     request_id: RequestId,
 ) -> Result<Lease, (Option<Held>, AttemptFailure)> {
     let begun = Instant::now();
-    // The create has a remote effect. A stop may drop it all the same: the attempt is then recorded as
-    // ambiguous, nobody beats for the instance, and the listing at the run's end closes it.
-    let created = tokio::select! {
-        biased;
-        created = create(context, current, request_id) => created,
-        () = context.stop.reached(StopLevel::EndAgents) => {
-            let mut failed = cancelled(Phase::Provision);
-            failed.ambiguous = true;
-            return Err((None, failed));
-        }
-    };
-    let instance = created?;
+    // Nothing has left yet, so nothing is in doubt.
+    if context.stop.is(StopLevel::EndAgents) {
+        return Err((None, cancelled(Phase::Provision)));
+    }
+    let instance = create(context, current, request_id).await?;
+    let id = InstanceId::new(instance.instance_id.as_str());
     let provisioned = Event::Provisioned {
         trial: current.plan.id.clone(),
         attempt: current.attempt,
-        instance: InstanceId::new(instance.instance_id.as_str()),
+        instance: id.clone(),
         elapsed_ms: millis(begun.elapsed()),
     };
     let lease = Lease {
-        kept_alive: keep_alive(context, &instance, context.lease_time()),
+        kept_alive: keep_alive(context, &id, context.lease_time()),
         instance,
     };
     match context.record(provisioned).await {
@@ -89,9 +83,22 @@ pub(crate) async fn provision(
     }
 }
 
-fn keep_alive(context: &TrialContext, instance: &Instance, time: Duration) -> KeptAlive {
+/// Beats for the instances of finished work from the moment that it is known: others are closed first, which takes time.
+pub(crate) fn keep_finished<'a>(
+    context: &TrialContext,
+    works: impl Iterator<Item = &'a FinishedWork>,
+) {
+    let time = context.verify_time() + SWEEP_BUDGET;
+    let beaten = works.map(|work| {
+        let beating = keep_alive(context, &work.instance, time);
+        (work.instance.clone(), beating)
+    });
+    context.adopted().extend(beaten);
+}
+
+fn keep_alive(context: &TrialContext, instance: &InstanceId, time: Duration) -> KeptAlive {
     context.heartbeats.keep_alive(
-        instance.instance_id.as_str().to_owned(),
+        instance.as_str().to_owned(),
         context.spec.environment.heartbeat,
         time,
         context.beats.clone(),
@@ -120,8 +127,11 @@ pub(crate) async fn adopt(
     };
     let why = match seen {
         Ok(seen) if seen.status.is_running() => {
+            let beaten = context.adopted().remove(&work.instance);
+            let kept_alive = beaten
+                .unwrap_or_else(|| keep_alive(context, &work.instance, context.verify_time()));
             return Ok(Lease {
-                kept_alive: keep_alive(context, &seen, context.verify_time()),
+                kept_alive,
                 instance: seen,
             });
         }
@@ -146,14 +156,23 @@ async fn create(
     let mut refused_since = None;
     let mut ambiguous = false;
     let mut refusals = 0;
+    let stopped = |ambiguous| {
+        let mut failed = cancelled(Phase::Provision);
+        failed.ambiguous = ambiguous;
+        Err((None, failed))
+    };
     loop {
-        let mut place = place(context, current, refusals).await;
-        let error = match context.service.create(&request).await {
-            Ok(instance) => {
+        let Some(mut place) = unless_stopped(context, place(context, current, refusals)).await
+        else {
+            return stopped(ambiguous);
+        };
+        let error = match answer_in_time(context, context.service.create(&request)).await {
+            Some(Ok(instance)) => {
                 place.granted();
                 return Ok(instance);
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
+            None => return stopped(true),
         };
         let too_fast = matches!(error.kind(), ServiceError::RateLimited { .. });
         // An instance that an earlier, unanswered call may have made is not unmade by a later refusal.
@@ -173,11 +192,52 @@ async fn create(
         }
         context.phase(&current.plan.id, LivePhase::WaitingForQuota);
         // The place is kept meanwhile: whoever is next would hear the same.
-        context.admission.quota_may_have_changed(refusals).await;
+        let pause = context.admission.quota_may_have_changed(refusals);
+        if unless_stopped(context, pause).await.is_none() {
+            return stopped(ambiguous);
+        }
         refusals += 1;
         // Those who wait get their turn before this trial asks again.
         drop(place);
         tokio::task::yield_now().await;
+    }
+}
+
+/// How long a create that has left may take to answer once agents are ended, and once the run is told to hurry. Its
+/// answer names the instance; without it only the service's listing does, which may be late.
+const ANSWER_AFTER_STOP: Duration = Duration::from_secs(8);
+const ANSWER_IN_A_HURRY: Duration = Duration::from_secs(2);
+
+/// A pure wait, given up when no agent would be started any more.
+async fn unless_stopped<T>(context: &TrialContext, wait: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = context.stop.reached(StopLevel::EndAgents) => None,
+        waited = wait => Some(waited),
+    }
+}
+
+/// The answer of a call that has left. It is not dropped at the moment of a stop, because it has its effect all the same.
+async fn answer_in_time<T>(context: &TrialContext, call: impl Future<Output = T>) -> Option<T> {
+    let hurry = async {
+        context.stop.reached(StopLevel::Forceful).await;
+        tokio::time::sleep(ANSWER_IN_A_HURRY).await;
+    };
+    let given_up = async {
+        context.stop.reached(StopLevel::EndAgents).await;
+        // Both arms are pure waits.
+        tokio::select! {
+            biased;
+            () = hurry => {}
+            () = tokio::time::sleep(ANSWER_AFTER_STOP) => {}
+        }
+    };
+    // Giving up leaves an instance that nobody knows: the attempt is recorded as ambiguous, nobody beats for it, and
+    // the last look of the run waits for it to be listed.
+    tokio::select! {
+        biased;
+        answer = call => Some(answer),
+        () = given_up => None,
     }
 }
 

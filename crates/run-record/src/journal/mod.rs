@@ -12,7 +12,7 @@ mod write;
 pub use line::FORMAT_VERSION;
 pub use read::{JournalReader, Replay, ReplayError, replay};
 pub use salvage::{SalvageError, Salvaged, salvage};
-pub use write::{Journal, JournalError, JournalStore, Room};
+pub use write::{Journal, JournalError, JournalHold, JournalStore, Room};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 //! Lines that do not check are left out, and so is every later event that does not follow without them: a trial whose
 //! lease or score was in a damaged line is open again, never guessed. The damaged file stays beside the new one.
 
-use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::line::{Damage, encode};
 use super::read::{JournalReader, RawLine, ReplayError};
 use super::write::{JournalError, io_error, lock, sync_folder};
-use crate::{Attempt, Entry, Event, RunRecord, TrialId};
+use crate::{Entry, Event, RunRecord, TrialId};
 
 /// What was saved and what was lost.
 #[derive(Debug)]
@@ -128,8 +127,6 @@ struct Kept {
     record: Option<RunRecord>,
     /// The first line that was damaged before anything ran: it may have been part of the plan.
     damaged_early: Option<u64>,
-    /// Attempts of which a good line was left out.
-    lost: HashSet<(TrialId, Attempt)>,
     salvaged: Salvaged,
 }
 
@@ -141,7 +138,6 @@ impl Kept {
             next_seq: 1,
             record: None,
             damaged_early: None,
-            lost: HashSet::new(),
             salvaged: Salvaged {
                 damaged: Vec::new(),
                 damaged_count: 0,
@@ -175,23 +171,17 @@ impl Kept {
             return Some(entry);
         }
         self.salvaged.dropped += 1;
-        if let Some((trial, attempt)) = entry.event.attempt() {
+        if let Some((trial, _)) = entry.event.attempt() {
             self.note_affected(trial);
-            self.lost.insert((trial.clone(), attempt));
         }
         None
     }
 
-    /// An attempt of which something was lost may have held an instance, whatever it said at its end.
+    /// After damage an attempt that is not known to hold an instance may hold one: its lease may have been in the
+    /// damaged line.
     fn doubt(&self, event: &mut Event) {
-        if let Event::Unscored {
-            trial,
-            attempt,
-            ambiguous,
-            ..
-        } = event
-        {
-            *ambiguous |= self.lost.contains(&(trial.clone(), *attempt));
+        if let Event::Unscored { ambiguous, .. } = event {
+            *ambiguous |= self.salvaged.damaged_count > 0;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -46,6 +47,10 @@ pub struct Journal {
     reserve: Option<Reserve>,
     room: Room,
 }
+
+/// A run that nobody works on, and nobody begins to work on while this lives.
+#[derive(Debug)]
+pub struct JournalHold(#[expect(dead_code, reason = "held for its lock")] File);
 
 /// What went wrong with a journal that is written.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +121,16 @@ impl Journal {
         Ok(Self::over(file, path, replay.last_seq + 1, replay.good_len))
     }
 
+    /// Keeps every harness from working on the journal at `path` for as long as the answer lives.
+    pub fn hold(path: &Path) -> Result<JournalHold, JournalError> {
+        let file = File::open(path).map_err(io_error("open", path))?;
+        lock(&file, path)?;
+        Ok(JournalHold(file))
+    }
+
     /// Whether a living process works on the journal at `path`.
     pub fn is_locked(path: &Path) -> bool {
-        File::open(path)
-            .is_ok_and(|file| matches!(lock(&file, path), Err(JournalError::Locked { .. })))
+        matches!(Self::hold(path), Err(JournalError::Locked { .. }))
     }
 
     fn over(file: File, path: &Path, next_seq: u64, good_len: u64) -> Self {
@@ -195,14 +206,29 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Who only looks whether a run is worked on holds the lock for a moment, so one refusal is no answer.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 pub(super) fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::Locked {
-            path: path.to_owned(),
-            holder: holder(file),
-        }),
-        Err(std::fs::TryLockError::Error(source)) => Err(io_error("lock", path)(source)),
+    let mut tries = 1;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(std::fs::TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(JournalError::Locked {
+                    path: path.to_owned(),
+                    holder: holder(file),
+                });
+            }
+            Err(std::fs::TryLockError::Error(source)) => {
+                return Err(io_error("lock", path)(source));
+            }
+        }
     }
 }
 
