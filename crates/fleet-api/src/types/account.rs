@@ -7,6 +7,7 @@ use super::lenient;
 
 /// Answer of `GET /v1/account`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Account {
     /// The team.
     pub team_id: TeamId,

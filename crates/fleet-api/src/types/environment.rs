@@ -9,6 +9,7 @@ use super::lenient;
 
 /// An environment of the catalogue: an element of `GET /v1/env/`, the answer of `GET /v1/env/{env_key}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Environment {
     /// The key to create instances by.
     pub env_key: EnvKey,

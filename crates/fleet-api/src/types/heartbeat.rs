@@ -7,6 +7,7 @@ use super::lenient;
 
 /// Body of `POST /v1/env/instances/{id}/heartbeat`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeartbeatBody {
     /// The instance's `heartbeat_region`, echoed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -15,6 +16,7 @@ pub struct HeartbeatBody {
 
 /// Answer to a heartbeat. The last three fields are `null` when the instance is not monitored.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeartbeatResponse {
     /// Whether the beat counted.
     pub success: bool,

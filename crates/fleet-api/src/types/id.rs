@@ -29,6 +29,7 @@ macro_rules! string_id {
         #[derive(
             Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
         )]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -139,6 +140,17 @@ string_id!(
     /// One execution of a verifier at the service.
     ExecutionId,
     "execution id"
+);
+
+string_id!(
+    /// A batch of sessions.
+    JobId,
+    "job id"
+);
+string_id!(
+    /// What an agent and its model said while they worked on a task.
+    SessionId,
+    "session id"
 );
 
 impl ProfileId {

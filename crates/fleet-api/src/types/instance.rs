@@ -1,20 +1,18 @@
 //! Instances: the request that makes one, the record of one, the filter for many.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id::{EnvKey, InstanceId, ProfileId, RunId, TeamId};
 use super::lenient;
+use super::word::open_words;
 
 /// Value of `created_from` that marks instances made by a client library.
 pub const CREATED_FROM_SDK: &str = "sdk";
 
 /// Body of `POST /v1/env/instances`. Fields without a value are not written.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateInstanceBody {
     /// The environment, without version.
     pub env_key: EnvKey,
@@ -57,6 +55,7 @@ pub struct CreateInstanceBody {
 ///
 /// Optional fields are written as `null`, as the hosted service does.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Instance {
     /// The instance.
     pub instance_id: InstanceId,
@@ -116,6 +115,7 @@ pub struct Instance {
 
 /// Addresses of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstanceUrls {
     /// The entry point, with a trailing slash.
     pub root: String,
@@ -138,6 +138,7 @@ pub struct InstanceUrls {
 
 /// Addresses of an instance's manager. The official client insists on all of them and uses `api` only.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ManagerUrls {
     /// Base of the manager's API, ending in `/api/v1/env`.
     #[serde(default, deserialize_with = "lenient::text")]
@@ -162,34 +163,22 @@ pub struct ManagerUrls {
     pub execute_verifier_function_with_upload: String,
 }
 
-/// Where an instance is in its life: pending → running → stopped, with error from the first two.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum InstanceStatus {
-    /// Accepted, being provisioned.
-    #[default]
-    Pending,
-    /// Usable.
-    Running,
-    /// Ended by a close, its TTL or missed heartbeats.
-    Stopped,
-    /// Could not be provisioned, or died.
-    Error,
-    /// A word this version does not know, kept as it came.
-    Other(String),
+open_words! {
+    /// Where an instance is in its life: pending → running → stopped, with error from the first two.
+    pub enum InstanceStatus {
+        /// Accepted, being provisioned.
+        #[default]
+        Pending = "pending",
+        /// Usable.
+        Running = "running",
+        /// Ended by a close, its TTL or missed heartbeats.
+        Stopped = "stopped",
+        /// Could not be provisioned, or died.
+        Error = "error",
+    }
 }
 
 impl InstanceStatus {
-    /// The word on the wire.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Error => "error",
-            Self::Other(word) => word,
-        }
-    }
-
     /// Whether the instance can be used now.
     pub fn is_running(&self) -> bool {
         *self == Self::Running
@@ -206,46 +195,9 @@ impl InstanceStatus {
     }
 }
 
-impl From<&str> for InstanceStatus {
-    fn from(word: &str) -> Self {
-        match word {
-            "pending" => Self::Pending,
-            "running" => Self::Running,
-            "stopped" => Self::Stopped,
-            "error" => Self::Error,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl FromStr for InstanceStatus {
-    type Err = Infallible;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Ok(word.into())
-    }
-}
-
-impl fmt::Display for InstanceStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for InstanceStatus {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for InstanceStatus {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|word| word.as_str().into())
-    }
-}
-
 /// Filter of `GET /v1/env/instances`; the default asks for everything the service lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstanceQuery {
     /// Only with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]

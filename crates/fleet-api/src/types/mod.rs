@@ -10,24 +10,39 @@ mod environment;
 mod heartbeat;
 mod id;
 mod instance;
+mod job;
+mod judge;
 mod lenient;
+pub mod manager;
 mod run;
+mod session;
 mod task;
 mod verifier;
+mod word;
 
 pub use account::Account;
 pub use environment::Environment;
 pub use heartbeat::{HeartbeatBody, HeartbeatResponse};
 pub use id::{
-    EnvKey, ExecutionId, InstanceId, InvalidId, MAX_ID_BYTES, ProfileId, ProjectKey, RequestId,
-    RunId, TaskKey, TeamId, VerifierId,
+    EnvKey, ExecutionId, InstanceId, InvalidId, JobId, MAX_ID_BYTES, ProfileId, ProjectKey,
+    RequestId, RunId, SessionId, TaskKey, TeamId, VerifierId,
 };
 pub use instance::{
     CREATED_FROM_SDK, CreateInstanceBody, Instance, InstanceQuery, InstanceStatus, InstanceUrls,
     ManagerUrls,
 };
+pub use job::{
+    CreateJobBody, CreatedJob, Job, JobList, JobLogBody, JobMode, JobQuery, JobStatus,
+    SummarizeJobBody, SummarizedJob,
+};
+pub use judge::{Attachment, Criterion, GradeBody, GradeResponse, GradedCriterion, Rubric};
 pub use run::{Run, RunActivity, RunQuery};
-pub use task::{TaskList, TaskResponse, VerifierData};
+pub use session::{
+    IngestBody, IngestResponse, JobSessions, SessionInfo, SessionMessage, SessionStatus,
+    SessionTask, SessionVerification, TaskSessions, TraceJob, TraceJobBody, TraceLogBody,
+    Transcript, TranscriptMessage,
+};
+pub use task::{Project, ProjectList, TaskList, TaskResponse, UpdateTaskBody, VerifierData};
 pub use verifier::{
     ExecuteResponse, ExecuteVerifierBody, VerifierCheck, VerifierFailure, VerifierRecord,
 };

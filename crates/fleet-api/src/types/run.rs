@@ -9,6 +9,7 @@ use super::lenient;
 
 /// An element of `GET /v1/env/runs`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Run {
     /// The run.
     pub run_id: RunId,
@@ -31,6 +32,7 @@ pub struct Run {
 
 /// Filter of `GET /v1/env/runs`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunQuery {
     /// Runs with live instances (the default), without, or both.
     #[serde(default)]
@@ -42,6 +44,7 @@ pub struct RunQuery {
 
 /// Whether a run has live instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RunActivity {
     /// It has some.

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::id::{TaskKey, TeamId, VerifierId};
+use super::id::{ProjectKey, TaskKey, TeamId, VerifierId};
 use super::lenient;
 
 /// Answer of `GET /v1/tasks`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskList {
     /// The tasks; there is no paging.
     pub tasks: Vec<TaskResponse>,
@@ -18,6 +19,7 @@ pub struct TaskList {
 
 /// One task of the service.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskResponse {
     /// The task.
     pub key: TaskKey,
@@ -62,6 +64,7 @@ pub struct TaskResponse {
 
 /// A stored verifier, as part of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifierData {
     /// The verifier.
     #[serde(default)]
@@ -84,4 +87,41 @@ pub struct VerifierData {
     /// A remark.
     #[serde(default)]
     pub comment: Option<String>,
+}
+
+/// Body of `PUT /v1/tasks/{key}`: what is to change. Fields without a value are not written.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UpdateTaskBody {
+    /// The new prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The verifier's new source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifier_code: Option<String>,
+    /// The new free data, in place of the old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Answer of `GET /v1/tasks/projects`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProjectList {
+    /// The projects.
+    pub projects: Vec<Project>,
+}
+
+/// A named collection of tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Project {
+    /// The project.
+    pub project_key: ProjectKey,
+    /// `tool_use`, `computer_use` or `browser`, when all of its tasks are of one kind.
+    #[serde(default)]
+    pub task_modality: Option<String>,
+    /// ISO 8601.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub created_at: String,
 }

@@ -10,6 +10,7 @@ use super::lenient;
 
 /// Answer of `GET /v1/verifiers/check?sha256=…`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifierCheck {
     /// Whether the service has the bundle.
     pub success: bool,
@@ -32,6 +33,7 @@ pub struct VerifierCheck {
 
 /// Answer of `GET /v1/verifiers/{verifier_id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifierRecord {
     /// The verifier's key.
     pub key: String,
@@ -47,6 +49,7 @@ pub struct VerifierRecord {
 /// Keyword arguments exist only in the pickle, and the instance id in both lists, as the trailing
 /// `{"env": id}`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExecuteVerifierBody {
     /// Key of the verifier.
     #[serde(default)]
@@ -82,6 +85,7 @@ pub struct ExecuteVerifierBody {
 
 /// Answer of `POST /v1/verifiers/execute`. `success` means "it ran", never "the task was done".
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExecuteResponse {
     /// Key of the verifier, echoed.
     #[serde(default)]
@@ -129,6 +133,7 @@ pub struct ExecuteResponse {
 /// An exception raised by a verifier. Reads the object of the API and, as some services send it,
 /// plain text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifierFailure {
     /// The exception's class, for example `KeyError`; empty when only text came.
     #[serde(rename = "type")]

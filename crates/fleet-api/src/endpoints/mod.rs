@@ -1,5 +1,9 @@
 //! The calls that are one request each (or, for tasks, one per batch of keys).
 
+mod jobs;
+mod sessions;
+mod tasks;
+
 use std::collections::HashSet;
 
 use tracing::debug;

@@ -1,14 +1,21 @@
 //! Every endpoint as a pure function from arguments to a request. Nothing here sends anything.
 
+mod jobs;
+mod sessions;
+
 use http::Method;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::rate::Lane;
 use crate::types::{
     CreateInstanceBody, EnvKey, ExecuteVerifierBody, HeartbeatBody, InstanceId, InstanceQuery,
-    InvalidId, ProfileId, RunId, RunQuery, TaskKey, VerifierId,
+    InvalidId, ProfileId, ProjectKey, RunId, RunQuery, TaskKey, UpdateTaskBody, VerifierId,
 };
+
+pub use jobs::{create_job, job, jobs, log_job, summarize_job};
+pub use sessions::{create_trace_job, ingest, job_sessions, log_trace, transcript};
 
 /// Keys per task request. The official client puts all of them into one URL.
 const KEYS_PER_REQUEST: usize = 100;
@@ -52,7 +59,7 @@ pub enum Repeat {
 }
 
 impl ApiRequest {
-    fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
+    pub(crate) fn new(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
         let repeat = match method {
             Method::GET => Repeat::Harmless,
             Method::PUT => Repeat::Never,
@@ -70,17 +77,17 @@ impl ApiRequest {
         }
     }
 
-    fn get(operation: &'static str, path: impl Into<String>) -> Self {
+    pub(crate) fn get(operation: &'static str, path: impl Into<String>) -> Self {
         Self::new(operation, Method::GET, path)
     }
 
-    fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query
             .extend(value.map(|value| (name, value.to_string())));
         self
     }
 
-    fn json(mut self, body: &impl Serialize) -> Self {
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
         self.body =
             Some(serde_json::to_vec(body).expect("wire types have text keys and finite numbers"));
         self
@@ -281,6 +288,24 @@ pub fn task(key: &TaskKey) -> Result<ApiRequest, InvalidId> {
     ))
 }
 
+/// `PUT /v1/tasks/{key}`; never sent twice, as a second time could undo somebody else's change.
+pub fn update_task(key: &TaskKey, body: &UpdateTaskBody) -> Result<ApiRequest, InvalidId> {
+    let path = format!("/v1/tasks/{}", key.path_segment()?);
+    Ok(ApiRequest::new("update task", Method::PUT, path).json(body))
+}
+
+/// `POST /v1/tasks`: the task in the form of an export, filed under a project if one is named.
+pub fn import_task(task: &Value, project: Option<&ProjectKey>) -> ApiRequest {
+    ApiRequest::new("import task", Method::POST, "/v1/tasks")
+        .with("project_key", project)
+        .json(task)
+}
+
+/// `GET /v1/tasks/projects`
+pub fn projects() -> ApiRequest {
+    ApiRequest::get("list projects", "/v1/tasks/projects")
+}
+
 /// `GET /v1/verifiers/{verifier_id}`
 pub fn verifier(id: &VerifierId) -> Result<ApiRequest, InvalidId> {
     Ok(ApiRequest::get(
@@ -320,7 +345,7 @@ fn batches(keys: &[TaskKey]) -> Vec<&[TaskKey]> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::types::InstanceStatus;

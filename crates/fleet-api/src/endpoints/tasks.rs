@@ -1,0 +1,65 @@
+//! What changes tasks: updates, imports, and the projects that they are filed under.
+
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::request;
+use crate::task::Task;
+use crate::types::{Project, ProjectKey, ProjectList, TaskKey, TaskResponse, UpdateTaskBody};
+
+impl Client {
+    /// Changes a task and returns what it is now. Sent once: repeating it could undo somebody
+    /// else's change.
+    ///
+    /// ```no_run
+    /// # async fn example(fleet: fleet_api::Client) -> Result<(), fleet_api::Error> {
+    /// use fleet_api::types::UpdateTaskBody;
+    ///
+    /// let change = UpdateTaskBody {
+    ///     prompt: Some("Close ticket 3.".into()),
+    ///     ..UpdateTaskBody::default()
+    /// };
+    /// println!("{}", fleet.update_task(&"task_desk_0007".into(), &change).await?.prompt);
+    /// # Ok(()) }
+    /// ```
+    pub async fn update_task(&self, key: &TaskKey, change: &UpdateTaskBody) -> Result<Task, Error> {
+        let request = request::update_task(key, change)
+            .map_err(|error| Error::invalid_id("update task", error))?;
+        let answer: TaskResponse = self.read(request).await?;
+        Ok(answer.into())
+    }
+
+    /// Stores a task at the service, filed under a project if one is named. Returns the service's
+    /// answer as it came; nothing is known of its shape.
+    ///
+    /// ```no_run
+    /// # async fn example(fleet: fleet_api::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// for task in fleet_api::task_file::load("tasks.json".as_ref())? {
+    ///     fleet.import_task(&task, Some(&"my-project".into())).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn import_task(
+        &self,
+        task: &Task,
+        project: Option<&ProjectKey>,
+    ) -> Result<Value, Error> {
+        self.read(request::import_task(&task.to_export_json(), project))
+            .await
+    }
+
+    /// The projects that tasks are filed under.
+    ///
+    /// ```no_run
+    /// # async fn example(fleet: fleet_api::Client) -> Result<(), fleet_api::Error> {
+    /// for project in fleet.projects().await? {
+    ///     println!("{}", project.project_key);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn projects(&self) -> Result<Vec<Project>, Error> {
+        let list: ProjectList = self.read(request::projects()).await?;
+        Ok(list.projects)
+    }
+}

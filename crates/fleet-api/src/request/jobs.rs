@@ -1,0 +1,35 @@
+//! Jobs, their raw logs and their summaries.
+
+use http::Method;
+
+use super::ApiRequest;
+use crate::types::{CreateJobBody, InvalidId, JobId, JobLogBody, JobQuery, SummarizeJobBody};
+
+/// `GET /v1/jobs`
+pub fn jobs(query: &JobQuery) -> ApiRequest {
+    ApiRequest::get("list jobs", "/v1/jobs")
+        .with("team_id", query.team_id.as_ref())
+        .with("limit", query.limit)
+}
+
+/// `GET /v1/jobs/{id}`
+pub fn job(id: &JobId, team_id: Option<&str>) -> Result<ApiRequest, InvalidId> {
+    let path = format!("/v1/jobs/{}", id.path_segment()?);
+    Ok(ApiRequest::get("get job", path).with("team_id", team_id))
+}
+
+/// `POST /v1/jobs`
+pub fn create_job(body: &CreateJobBody) -> ApiRequest {
+    ApiRequest::new("create job", Method::POST, "/v1/jobs").json(body)
+}
+
+/// `POST /v1/eval_jobs/{job_id}/logs`
+pub fn log_job(body: &JobLogBody) -> Result<ApiRequest, InvalidId> {
+    let path = format!("/v1/eval_jobs/{}/logs", body.job_id.path_segment()?);
+    Ok(ApiRequest::new("log job", Method::POST, path).json(body))
+}
+
+/// `POST /v1/summarize/job`
+pub fn summarize_job(body: &SummarizeJobBody) -> ApiRequest {
+    ApiRequest::new("summarize job", Method::POST, "/v1/summarize/job").json(body)
+}
