@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::error::ApiError;
 use crate::instance::Instance;
 use crate::manager::{self, InstanceManager};
+use crate::recorder::{Plane, Recorder};
 use crate::seam::ManagerHooks;
 
 /// After the apps are gone no request can be waiting for one; what is left are clients that do not
@@ -69,11 +70,16 @@ impl Gateway {
         instance: &Arc<Instance>,
         apps: Vec<(String, u16)>,
         http: reqwest::Client,
+        recorder: Option<&Recorder>,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let hooks: Arc<dyn ManagerHooks> = Arc::clone(instance) as _;
-        let manager = manager::router(InstanceManager::new(instance.files.clone(), hooks));
+        let mut manager = manager::router(InstanceManager::new(instance.files.clone(), hooks));
+        if let Some(recorder) = recorder {
+            let instance = instance.id.to_string();
+            manager = recorder.around(manager, Plane::Manager { instance });
+        }
         let refusing = Arc::new(AtomicBool::new(false));
         let upstreams = Upstreams {
             apps: Arc::new(apps),

@@ -25,6 +25,7 @@ mod identity;
 mod instance;
 pub mod manager;
 pub mod package;
+mod recorder;
 pub mod seam;
 mod server;
 mod store;

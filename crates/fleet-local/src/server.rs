@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, ServerConfig, StartError};
 use crate::instance::{EndCause, Host};
 use crate::package::{Package, TemplateError, Templates, discover};
+use crate::recorder::{self, Recorder};
 use crate::store::{Ledger, Store};
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
@@ -72,6 +73,7 @@ pub struct Server {
     app: App,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    recorder: Option<Recorder>,
     /// Held for its removal, which comes last.
     _dirs: Dirs,
 }
@@ -98,6 +100,7 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
+        let recorder = open_recorder(&config)?;
         let verifier = VerifierService::new(VerifyConfig {
             data_dir: loaded.dirs.data.join("verifiers"),
             python: config.python,
@@ -122,6 +125,7 @@ impl Server {
             http: http_client().map_err(StartError::Http)?,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
+            recorder: recorder.clone(),
             ledger: Ledger::default(),
         };
         let app = App(Arc::new(AppState {
@@ -154,6 +158,7 @@ impl Server {
             app,
             stop,
             serving,
+            recorder,
             _dirs: loaded.dirs,
         })
     }
@@ -199,6 +204,9 @@ impl Server {
             .is_err()
         {
             self.serving.abort();
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.flush().await;
         }
         let mut leftovers = Vec::new();
         for instance in app.store.all() {
@@ -322,6 +330,17 @@ impl Loaded {
             .chain(self.task_folders.iter().cloned())
             .collect()
     }
+}
+
+fn open_recorder(config: &ServerConfig) -> Result<Option<Recorder>, StartError> {
+    let Some(path) = &config.record else {
+        return Ok(None);
+    };
+    let lines = recorder::open(path).map_err(|source| StartError::Record {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(Recorder::new(lines, config.api_key.as_ref())))
 }
 
 fn build_templates(

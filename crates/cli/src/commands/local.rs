@@ -38,6 +38,7 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
         })?;
         config.verifier_read.push(folder);
     }
+    config.record = args.record;
     config.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let server = Server::start(config).await.map_err(|error| {
         let failure = Failure::usage(chain(&error));

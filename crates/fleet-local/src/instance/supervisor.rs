@@ -17,6 +17,7 @@ use super::record::{EndCause, Instance, QuietRequest, Urls};
 use crate::clock::Clock;
 use crate::gateway::Gateway;
 use crate::package::Templates;
+use crate::recorder::Recorder;
 use crate::seam::HookError;
 use crate::store::Ledger;
 
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     /// From TERM to KILL.
     pub(crate) app_grace: Duration,
     pub(crate) ledger: Ledger,
+    /// Where requests to managers are written down.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// Runs the instance to its end. `quiet` is the receiver that came with the instance.
@@ -107,13 +110,18 @@ async fn start(
         .collect();
     let ports = apps.ports();
     let upstreams = names.iter().cloned().zip(ports.iter().copied()).collect();
-    let gateway = Gateway::open(instance, upstreams, host.http.clone())
-        .await
-        .map_err(|error| {
-            StartFailure::Failed(format!(
-                "the instance's address could not be opened: {error}"
-            ))
-        })?;
+    let gateway = Gateway::open(
+        instance,
+        upstreams,
+        host.http.clone(),
+        host.recorder.as_ref(),
+    )
+    .await
+    .map_err(|error| {
+        StartFailure::Failed(format!(
+            "the instance's address could not be opened: {error}"
+        ))
+    })?;
     let root = format!("http://127.0.0.1:{}/", gateway.port());
     let urls = Urls {
         apps: instance

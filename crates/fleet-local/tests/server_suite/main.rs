@@ -11,5 +11,6 @@ mod creating;
 mod ending;
 mod gateway;
 mod listing;
+mod recording;
 mod support;
 mod verifying;
