@@ -32,7 +32,7 @@ mod store;
 mod tasks;
 pub mod verify;
 
-pub use api::Verification;
+pub use api::{ApiPlane, Verification, openapi};
 pub use config::{ServerConfig, StartError};
 pub use server::{LedgerSnapshot, Server, ShutdownReport};
 pub use tasks::TaskError;

@@ -6,6 +6,7 @@ mod catalogue;
 mod create;
 pub(crate) mod error;
 mod instances;
+pub(crate) mod openapi;
 mod query;
 mod record;
 mod router;
@@ -14,6 +15,7 @@ mod tasks;
 mod verifiers;
 
 pub(crate) use auth::Credentials;
+pub use openapi::{ApiPlane, openapi};
 pub(crate) use router::service;
 pub use state::Verification;
 pub(crate) use state::{App, AppState, Verifications};

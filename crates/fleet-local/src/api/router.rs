@@ -14,7 +14,7 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, tasks, verifiers};
+use super::{auth, catalogue, instances, openapi, tasks, verifiers};
 use crate::recorder::{AsSent, Plane};
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
@@ -27,6 +27,7 @@ pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
 pub(crate) fn service(app: App) -> Service {
     let recorder = app.host.recorder.clone();
     let mut router = Router::new()
+        .route(openapi::PATH, get(openapi::control))
         .route("/v1/env", get(catalogue::environments))
         .route(
             "/v1/env/instances",

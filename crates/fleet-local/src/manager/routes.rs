@@ -25,6 +25,7 @@ use super::wire::{
     Acknowledged, DescribeResponse, DiffRequest, DiffResponse, FileRequest, QueryRequest,
     QueryResponse, ResourceEntry,
 };
+use crate::api::openapi;
 use crate::error_chain;
 use crate::seam::CURRENT;
 
@@ -40,6 +41,7 @@ const DIFF_TIME: Duration = Duration::from_mins(2);
 /// The routes of one instance's manager, to be nested under its `…/api/v1/env`.
 pub fn router(manager: InstanceManager) -> Router {
     Router::new()
+        .route(openapi::PATH, get(openapi::manager))
         .route("/resources", get(resources))
         .route("/reset", post(reset))
         .route("/health", get(health))

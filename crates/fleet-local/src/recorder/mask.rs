@@ -68,7 +68,7 @@ pub(super) fn json(value: &mut Value) {
                 }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(|value| json(value)),
+        Value::Array(elements) => elements.iter_mut().for_each(json),
         _ => {}
     }
 }
