@@ -24,6 +24,7 @@ mod config;
 mod gateway;
 mod identity;
 mod instance;
+mod judge;
 pub mod manager;
 pub mod package;
 pub mod seam;
@@ -36,6 +37,7 @@ pub mod verify;
 pub use api::Verification;
 pub use archive::StateError;
 pub use config::{ServerConfig, StartError};
+pub use judge::{JudgeConfig, JudgeEngine};
 pub use server::{LedgerSnapshot, Server, ShutdownReport};
 pub use tasks::TaskError;
 
