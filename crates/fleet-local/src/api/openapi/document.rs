@@ -132,6 +132,11 @@ fn responses(plane: ApiPlane, operation: &Operation, answers: &mut SchemaGenerat
             let described = json!({"description": "The text", "content": content});
             responses.insert("200".to_owned(), described);
         }
+        Answer::Bytes => {
+            let content = json!({"application/octet-stream": {}});
+            let described = json!({"description": "The bytes", "content": content});
+            responses.insert("200".to_owned(), described);
+        }
         Answer::Nothing => {}
     }
     let everywhere = schemas::everywhere(plane);

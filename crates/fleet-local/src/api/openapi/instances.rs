@@ -3,6 +3,7 @@
 use fleet_api::types::{
     Account, CreateInstanceBody, Environment, HeartbeatBody, HeartbeatResponse, Instance, Run,
 };
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::operation::Operation;
@@ -14,6 +15,9 @@ const REGION: &str = "Only in this region";
 const RUN: &str = "Only of this run";
 const PROFILE: &str = "Only of this account; `self` is the caller's";
 const INSTANCE: &str = "The instance";
+const REQUEST_PATH: &str = "/v1/env/instances/create-requests/{request_id}";
+const REQUEST: &str = "The `X-Request-ID` of the create";
+const NO_REQUEST: &str = "No create of this id is remembered";
 const NO_INSTANCE: &str = "There is no such instance";
 
 pub(super) fn table() -> Vec<Operation> {
@@ -60,6 +64,22 @@ pub(super) fn table() -> Vec<Operation> {
         .query("profile_id", PROFILE)
         .answers::<Vec<Instance>>()
         .refuses(400, "Neither a run nor an account is named"),
+        Operation::get(
+            REQUEST_PATH,
+            "get_create_request",
+            "What became of a create",
+        )
+        .segment("request_id", REQUEST)
+        .answers_shape(create_request)
+        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
+        Operation::delete(
+            REQUEST_PATH,
+            "cancel_create_request",
+            "Ends what a create made, or is about to make",
+        )
+        .segment("request_id", REQUEST)
+        .answers_shape(create_request)
+        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
         Operation::get(
             "/v1/env/instances/{id}",
             "get_instance",
@@ -108,6 +128,19 @@ pub(super) fn table() -> Vec<Operation> {
     ]
 }
 
+fn create_request(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["request_id", "team_id", "state", "instance_id"],
+        "properties": {
+            "request_id": {"type": "string"},
+            "team_id": {"type": "string"},
+            "state": {"enum": ["accepted", "materialized", "failed", "cancelled"]},
+            "instance_id": {"type": "string"},
+        },
+    })
+}
+
 fn create() -> Operation {
     Operation::post(
         "/v1/env/instances",
@@ -116,7 +149,7 @@ fn create() -> Operation {
     )
     .header(
         "X-Request-ID",
-        json!({"type": "string", "pattern": "^[!-~]*$", "maxLength": 1024}),
+        json!({"type": "string", "pattern": "^[!-~]*$", "maxLength": 256}),
         "Names the request: a second one with the same id makes no second instance",
     )
     .takes::<CreateInstanceBody>(create_limits())
@@ -139,7 +172,7 @@ fn create_limits() -> Value {
     json!({
         "properties": {
             "env_key": {"maxLength": LONGEST_TEXT, "examples": ["helpdesk"]},
-            "env_version": text, "data_key": text, "data_version": text, "region": text, "run_id": text,
+            "env_version": text, "data_key": text, "data_version": text, "region": text, "run_id": text, "image_type": text,
             "ttl_seconds": {"minimum": 1, "maximum": i64::MAX},
             "heartbeat_interval": {"minimum": HEARTBEAT_RANGE.start(), "maximum": HEARTBEAT_RANGE.end()},
             "max_wait_seconds": {"minimum": 0, "maximum": i64::MAX},
