@@ -374,9 +374,20 @@ pub(crate) struct LocalArgs {
     /// Write every request into this file, one JSON line each, secrets masked
     #[arg(long, value_name = "FILE", env = "HARNESS_RECORD")]
     pub(crate) record: Option<PathBuf>,
+    /// Print the OpenAPI document of the API, or of the manager of an instance, and stop
+    #[arg(long, value_enum, value_name = "PLANE", num_args = 0..=1, default_missing_value = "control")]
+    pub(crate) openapi: Option<ApiPlaneArg>,
     /// Print where it listens as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ApiPlaneArg {
+    /// What is below `FLEET_BASE_URL`
+    Control,
+    /// What is below an instance's `urls.manager.api`
+    Manager,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

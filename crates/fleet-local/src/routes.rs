@@ -10,10 +10,6 @@ use axum::routing::{MethodFilter, on};
 /// Routes, and a list of them.
 pub(crate) struct Routes<S> {
     router: Router<S>,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the test that compares reads it")
-    )]
     named: Vec<(&'static str, &'static str)>,
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use crate::args::{LocalArgs, VerifierSandboxArg};
+use crate::args::{ApiPlaneArg, LocalArgs, VerifierSandboxArg};
 use crate::failure::{Failure, Outcome, chain};
 use crate::printer::{Printer, style, styled};
 use crate::secrets;
@@ -21,6 +21,10 @@ use crate::service::local_config;
 const INSTANCE_LIMIT: usize = 256;
 
 pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
+    if let Some(plane) = args.openapi {
+        printer.data(format_args!("{:#}", document(plane)));
+        return Ok(ExitCode::Success);
+    }
     let judge = judge(&args)?;
     let environments = or_nearby(args.environments, "environments");
     let tasks = if args.tasks.is_empty() {
@@ -116,6 +120,13 @@ fn secret(name: Option<&str>, option: &str) -> Result<Option<SecretString>, Fail
         })?;
     secrets::hide([value.as_str()]);
     Ok(Some(value.into()))
+}
+
+fn document(plane: ApiPlaneArg) -> serde_json::Value {
+    fleet_local::openapi(match plane {
+        ApiPlaneArg::Control => ApiPlane::Control,
+        ApiPlaneArg::Manager => ApiPlane::Manager,
+    })
 }
 
 async fn until_asked_to_stop() -> Result<(), Failure> {
