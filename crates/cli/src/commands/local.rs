@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fleet_api::SecretString;
 use fleet_local::verify::SandboxMode;
-use fleet_local::{JudgeConfig, JudgeEngine, Server};
+use fleet_local::{ApiPlane, JudgeConfig, JudgeEngine, Server};
 use run_record::ExitCode;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
