@@ -266,6 +266,7 @@ fn what_earlier_sittings_spent_counts() {
                 final_answer: None,
                 verifiable: true,
                 steps: None,
+                session_id: None,
                 usage: Usage {
                     cost_usd: Some(1.25),
                     ..Usage::default()
@@ -336,6 +337,7 @@ fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
                 final_answer: None,
                 verifiable: true,
                 steps: None,
+                session_id: None,
                 usage: Usage {
                     cost_usd: Some(1.25),
                     ..Usage::default()
