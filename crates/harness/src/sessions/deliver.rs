@@ -5,7 +5,7 @@
 //! service before it is sent again, and is sent again as the same request.
 //!
 //! # Caveats
-//! A service that neither remembers the ids of requests nor shows what it has may get the messages of one request twice.
+//! A service that neither remembers the ids of requests nor shows what it has, or shows it late, may get the messages of one request twice.
 
 use fleet_api::Error;
 use fleet_api::types::{IngestBody, IngestResponse, JobId, RequestId as WireRequestId, SessionId};
@@ -111,64 +111,86 @@ impl Sending<'_> {
         let body = self
             .parcel
             .body(self.job, self.session, batch.messages, batch.is_last);
-        let (request_id, arrived) = match pending {
-            Some(request) => (request.request_id, self.arrived(total).await),
+        let (request_id, may_be_there) = match pending {
+            Some(request) => (request.request_id, true),
             None => {
-                let request = intend(self.context, self.parcel, offset, messages).await?;
-                (request, None)
+                let fresh = intend(self.context, self.parcel, offset, messages).await?;
+                (fresh, false)
             }
         };
-        let session = match arrived {
-            Some(session) => session,
-            None => self.ingest(&body, request_id, total).await?,
-        };
+        let session = self.ingest(&body, request_id, total, may_be_there).await?;
         confirm(self.context, self.parcel, &session, total, end).await?;
         Ok((session, total))
     }
 
-    /// Sends the request until it is answered, refused, or tried often enough.
+    /// Sends the request until it is answered, refused, or tried often enough. While it may be there already, nothing is
+    /// sent before the service has said that it is not.
     async fn ingest(
         &self,
         body: &IngestBody,
         request_id: RequestId,
         total: u64,
+        mut may_be_there: bool,
     ) -> Result<String, Undelivered> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let id = WireRequestId::from(request_id.0);
-            let error = match self.context.service.ingest(body, id).await {
-                Ok(answer) => return accepted(answer),
+            let error = match self
+                .ingest_once(body, request_id, total, may_be_there)
+                .await
+            {
+                Ok(result) => return result,
                 Err(error) => error,
             };
-            if error.is_ambiguous()
-                && let Some(session) = self.arrived(total).await
-            {
-                return Ok(session);
-            }
+            may_be_there |= error.is_ambiguous();
             pause_or_give_up(self.context, tries, &error).await?;
         }
     }
 
-    /// The session, if the service shows that it has `total` messages of it.
-    async fn arrived(&self, total: u64) -> Option<String> {
-        let service = &self.context.service;
+    async fn ingest_once(
+        &self,
+        body: &IngestBody,
+        request_id: RequestId,
+        total: u64,
+        may_be_there: bool,
+    ) -> Result<Result<String, Undelivered>, Error> {
+        if may_be_there && let Some(session) = self.arrived(total).await? {
+            return Ok(Ok(session));
+        }
+        let id = WireRequestId::from(request_id.0);
+        let answer = self.context.service.ingest(body, id).await?;
+        Ok(accepted(answer))
+    }
+
+    /// The session, if the service shows that it has `total` messages of it. An error means that it does not say.
+    async fn arrived(&self, total: u64) -> Result<Option<String>, Error> {
         let session = match self.session {
-            Some(session) => SessionId::new(session),
-            None => {
-                let sessions = service.job_sessions(self.job).await.ok()?;
-                let instance = self.parcel.instance.as_ref()?;
-                let all = sessions.tasks.into_iter().flat_map(|task| task.sessions);
-                let mut ours = all.filter(|session| {
-                    let of = session.instance.as_ref();
-                    of.is_some_and(|of| of.instance_id == *instance)
-                });
-                ours.next()?.session_id
-            }
+            Some(session) => Some(SessionId::new(session)),
+            None => self.session_of_the_instance().await?,
         };
-        let transcript = service.transcript(&session).await.ok()?;
+        let Some(session) = session else {
+            return Ok(None);
+        };
+        let transcript = self.context.service.transcript(&session).await;
+        let Some(transcript) = said(transcript)? else {
+            return Ok(None);
+        };
         let has_all = transcript.transcript.len() as u64 >= total;
-        has_all.then(|| session.as_str().to_owned())
+        Ok(has_all.then(|| session.as_str().to_owned()))
+    }
+
+    /// No two attempts work in the same instance.
+    async fn session_of_the_instance(&self) -> Result<Option<SessionId>, Error> {
+        let listed = self.context.service.job_sessions(self.job).await;
+        let (Some(listed), Some(instance)) = (said(listed)?, &self.parcel.instance) else {
+            return Ok(None);
+        };
+        let mut sessions = listed.tasks.into_iter().flat_map(|task| task.sessions);
+        let found = sessions.find(|session| {
+            let of = session.instance.as_ref();
+            of.is_some_and(|of| of.instance_id == *instance)
+        });
+        Ok(found.map(|session| session.session_id))
     }
 }
 
@@ -233,6 +255,15 @@ async fn confirm(
     };
     let recorded = context.record(ingested).await;
     recorded.map_err(|_| Undelivered::Unrecorded)
+}
+
+/// `None` if the service has nothing of what was asked for, or no such call.
+fn said<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_retryable() || error.is_ambiguous() || error.is_auth() => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn accepted(answer: IngestResponse) -> Result<String, Undelivered> {

@@ -35,7 +35,10 @@ pub(crate) fn write(
         }
         out.flush()?;
     }
-    file.as_file().sync_data()?;
+    // A simulation has no real disk, and this one would be all that its worlds wait for.
+    if !cfg!(test) {
+        file.as_file().sync_data()?;
+    }
     file.persist(path)?;
     Ok(())
 }
@@ -76,8 +79,8 @@ fn shorten(message: &mut SessionMessage, room: usize) {
             Value::String(text) => Some(text),
             _ => None,
         });
-        let note = format!("[harness: {length} tool calls cut]");
-        message.content = Some(Value::String(said.unwrap_or_default() + &note));
+        let note = format!("[harness: {length} tool calls cut] ");
+        message.content = Some(Value::String(note + &said.unwrap_or_default()));
     }
     if let Some(metadata) = &message.metadata
         && too_long(serde_json::to_string(metadata).map_or(0, |text| text.len()))
