@@ -38,6 +38,7 @@ pub use api::Verification;
 pub use archive::StateError;
 pub use config::{ServerConfig, StartError};
 pub use judge::{JudgeConfig, JudgeEngine};
+pub use manager::documents::document_main;
 pub use server::{LedgerSnapshot, Server, ShutdownReport};
 pub use tasks::TaskError;
 

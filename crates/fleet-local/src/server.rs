@@ -20,8 +20,9 @@ use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host};
+use crate::instance::{EndCause, Host, find_browser};
 use crate::judge::Judge;
+use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
 use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
 use crate::tasks::TaskCatalogue;
@@ -100,20 +101,22 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
-        let verifier = VerifierService::new(VerifyConfig {
-            data_dir: loaded.dirs.data.join("verifiers"),
-            python: config.python,
-            time_limit: config.verifier_time_limit,
-            memory_limit: config.verifier_memory_limit,
-            shim: config.shim.clone(),
-            base_url: format!("http://{address}"),
-            sandbox: SandboxConfig {
-                mode: config.verifier_sandbox,
-                launcher: config.sandbox,
-                read: loaded.readable(config.verifier_read),
-            },
-        })
-        .map_err(StartError::Verifiers)?;
+        let verifier = Arc::new(
+            VerifierService::new(VerifyConfig {
+                data_dir: loaded.dirs.data.join("verifiers"),
+                python: config.python,
+                time_limit: config.verifier_time_limit,
+                memory_limit: config.verifier_memory_limit,
+                shim: config.shim.clone(),
+                base_url: format!("http://{address}"),
+                sandbox: SandboxConfig {
+                    mode: config.verifier_sandbox,
+                    launcher: config.sandbox,
+                    read: loaded.readable(config.verifier_read),
+                },
+            })
+            .map_err(StartError::Verifiers)?,
+        );
         // First: it sets the provider that the judge's client needs as well.
         let http = http_client().map_err(StartError::Http)?;
         let judge = config
@@ -129,6 +132,9 @@ impl Server {
             .map_err(StartError::Http)?;
         let host = Host {
             clock: Clock::new(config.clock_scale),
+            verifier: Arc::clone(&verifier),
+            documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
+            browser: find_browser(),
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),
