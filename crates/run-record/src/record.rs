@@ -329,6 +329,16 @@ impl RunRecord {
             .collect()
     }
 
+    /// Sessions that are missing at the service, as a whole or in part, and may still be delivered. Without a job the run
+    /// has none.
+    pub fn open_sessions(&self) -> usize {
+        let attempts = self.trials.iter().flat_map(|trial| &trial.attempts);
+        let open = attempts
+            .filter(|attempt| attempt.has_open_session())
+            .count();
+        if self.job.is_some() { open } else { 0 }
+    }
+
     /// Counts over the trials. When the run has ended, trials without an end count as cancelled.
     pub fn stats(&self) -> RunStats {
         let mut stats = RunStats {
@@ -355,6 +365,14 @@ impl RunRecord {
             TrialStatus::Pending if self.end.is_some() => TrialStatus::Cancelled,
             status => status,
         }
+    }
+}
+
+impl AttemptRecord {
+    /// Whether its agent worked and its session is not settled.
+    pub fn has_open_session(&self) -> bool {
+        let settled = self.session.as_ref().is_some_and(SessionRecord::is_settled);
+        self.agent.is_some() && !settled
     }
 }
 

@@ -30,7 +30,7 @@ use crate::lease::{Beat, Beats, Heartbeats};
 use crate::plan::{FinishedWork, Plan, TrialPlan};
 use crate::recorder::Recorder;
 use crate::recovery::{RecoveryPlan, recover};
-use crate::sessions::{self, Courier, SessionJob};
+use crate::sessions::{Courier, SessionJob};
 use crate::spec::RunSpec;
 use crate::trial::{TrialContext, millis, redactor};
 use crate::world::{Agents, Service};
@@ -173,7 +173,7 @@ async fn finish_sessions<F>(
     let Some(courier) = courier else { return };
     dispatcher.deliver_no_more();
     let _ = drive(dispatcher, ears, courier.finish(context)).await;
-    let left = sessions::left(dispatcher.record());
+    let left = dispatcher.record().open_sessions();
     if left > 0 {
         let run = &context.run_id;
         dispatcher.tell(RunEvent::Warning {

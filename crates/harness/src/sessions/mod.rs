@@ -18,7 +18,7 @@ mod transcript;
 
 pub(crate) use courier::Courier;
 pub(crate) use job::SessionJob;
-pub(crate) use parcel::{Parcel, all_due, due_after, left};
+pub(crate) use parcel::{Parcel, all_due, due_after};
 pub(crate) use stage::stage;
 
 /// For fuzzing: reads a transcript, and answers how many messages are in it.

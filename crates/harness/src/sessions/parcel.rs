@@ -56,20 +56,12 @@ pub(crate) fn due_after(record: &RunRecord, event: &Event) -> Option<Parcel> {
     Parcel::of(record, trial, attempt)
 }
 
-/// How many sessions are not at the service, and may still get there.
-pub(crate) fn left(record: &RunRecord) -> usize {
-    let attempts = record.trials.iter().flat_map(|trial| &trial.attempts);
-    attempts.filter(|attempt| is_open(attempt)).count()
-}
-
-fn is_open(attempt: &AttemptRecord) -> bool {
-    let session = attempt.session.as_ref();
-    attempt.agent.is_some() && !session.is_some_and(SessionRecord::is_settled)
-}
-
 impl Parcel {
     fn of(record: &RunRecord, trial: &TrialRecord, attempt: &AttemptRecord) -> Option<Self> {
-        let agent = attempt.agent.as_ref().filter(|_| is_open(attempt))?;
+        let agent = attempt
+            .agent
+            .as_ref()
+            .filter(|_| attempt.has_open_session())?;
         let scored = attempt.state.scored;
         let end = if scored && agent.outcome == AgentOutcome::Completed {
             SessionEnd::Completed

@@ -185,8 +185,7 @@ impl World {
                         .trials
                         .iter()
                         .all(|trial| trial.status == TrialStatus::Scored);
-                    let delivered =
-                        !self.spec.fleet.sessions || crate::sessions::left(&record) == 0;
+                    let delivered = record.open_sessions() == 0;
                     if done && delivered && self.fleet.live().is_empty() {
                         break;
                     }
