@@ -1,6 +1,10 @@
-"""An app that answers every request with what it was asked, so that a client can see what of it arrived."""
+"""An app that answers every request with what it was asked, so that a client can see what of it arrived.
+
+`/write` writes a file into the folder of the instance, which is where an app starts; `/status/N` answers with that status.
+"""
 
 import json
+import pathlib
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +16,11 @@ class App(BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+        if self.path == "/write":
+            file = json.loads(body)
+            path = pathlib.Path(file["path"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes.fromhex(file["hex"]))
         status = int(self.path.rsplit("/", 1)[1]) if "/status/" in self.path else 200
         asked = {"app": NAME, "method": self.command, "path": self.path, "body": body,
                  "type": self.headers.get("content-type"), "mark": self.headers.get("x-mark"), "cookie": self.headers.get("cookie")}

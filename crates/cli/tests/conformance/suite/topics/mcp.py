@@ -1,0 +1,40 @@
+"""The instance's tools for agents."""
+
+from ..cases import ASYNC, SYNC, case
+from ..checks import equal, now, raises, that
+from ..desk import TICKETS, request
+
+
+@case("Env.mcp MCP.openai MCP.anthropic")
+async def the_address_is_given_in_the_words_of_vendors(sdk):
+    env = await sdk.shared()
+    url = f"{env.urls.root}mcp"
+    equal("the address", env.mcp.url, url)
+    equal("for OpenAI", env.mcp.openai(),
+          {"type": "mcp", "server_label": "helpdesk", "server_url": url, "require_approval": "never"})
+    equal("for Anthropic", env.mcp.anthropic(), {"type": "url", "url": url, "name": "helpdesk"})
+
+
+@case("MCP.list_tools", only=ASYNC)
+async def tools_are_listed(sdk):
+    tools = {tool["name"]: tool for tool in await (await sdk.shared()).mcp.list_tools()}
+    that(f"there are tools: {list(tools)}", tools)
+    for tool in tools.values():
+        that(f"{tool['name']} is described", tool["description"] and tool["input_schema"]["type"] == "object")
+
+
+@case("MCP.list_tools", only=SYNC, broken="the synchronous half uses an asynchronous client as if it were none: "
+      "`TypeError` before any request")
+async def the_synchronous_list_cannot_be_had(sdk):
+    await raises("the list", TypeError, (await sdk.shared()).mcp.list_tools)
+
+
+@case("Env.mcp")
+async def a_client_of_the_protocol_works_with_the_tools(sdk):
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+    env = await sdk.shared()
+    async with streamablehttp_client(env.mcp.url) as (read, write, _), ClientSession(read, write) as session:
+        await session.initialize()
+        tools = {tool.name for tool in (await session.list_tools()).tools}
+        that(f"the tools: {sorted(tools)}", tools)
