@@ -5,14 +5,15 @@ HOOKS = {"Task.validate_key_format", "Task.set_created_at", "Task.serialize_crea
 
 _TRACK = "`flt track` sends a person's coding sessions to the hosted service; a Fleet of environments has no part in it"
 
-# A member, or a group's name and a star -> the reason.
+# A member -> the reason.
 MEMBERS = {
     "fleet.exceptions.FleetFacetError": "nothing in the SDK raises it",
     "fleet.exceptions.FleetConfigurationError": "nothing in the SDK raises it",
     "fleet.exceptions.FleetError": "the base of all others; nothing raises it itself",
-    "flt login": "opens the hosted login page",
+    "flt.login": "opens the hosted login page",
 }
-COMMANDS = {"track ": _TRACK}
+# The beginning of commands' names -> the reason.
+COMMANDS = {"track/": _TRACK}
 
 # A module and all below it -> the reason.
 MODULES = {

@@ -94,8 +94,8 @@ def _row(member):
     """The sub-commands of an excused command are one row."""
     for prefix in excused.COMMANDS:
         if member.group == surface.COMMANDS and member.name.startswith(prefix):
-            return f"{prefix}…"
-    return member.name
+            return f"{prefix.replace('/', ' ')}…"
+    return member.name.replace("/", " ")
 
 
 def _cell(member, remarks):

@@ -157,9 +157,10 @@ def _commands(app, prefix):
 
 
 def _leaves(command, prefix):
+    """`jobs/list` and so on; a name has no white space, for cases to name it."""
     for name, child in command.commands.items():
         if hasattr(child, "commands"):
-            yield from _leaves(child, f"{prefix}{name} ")
+            yield from _leaves(child, f"{prefix}{name}/")
         else:
             yield f"{prefix}{name}"
 

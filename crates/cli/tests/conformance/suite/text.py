@@ -8,7 +8,8 @@ It is written by `{update}` from the suite in `crates/cli/tests/conformance` and
 member that a new release adds, and that no case covers, fails the suite, and so does a page that is out of date.
 
 *pass* means that a case calls the member against a running `harness local`, checks what comes back, and is seen to have called it; `cargo xtask test` does every
-case. *broken* means that this release of the SDK fails by itself, before or after its request; the case sees that it does, and a remark says how. Both halves of the SDK, *sync* and *async*, do the same cases. – means that this half has no such member; a number leads to the [remarks](#remarks).
+case, in both halves of the SDK. *broken* means that this release of the SDK fails by itself, whatever the server; the case sees that it does. – means that this half has no such member.
+Numbers lead to the [remarks](#remarks).
 """
 
 # Group -> the heading, and what it is.
@@ -48,6 +49,6 @@ TITLES = {
 FOOT = """
 ## The SDK's own tests
 
-The SDK's wheel has its tests in it. Those that need no network are run too, by `cargo xtask test`, with `FLEET_BASE_URL` at a `harness local`: see
-`crates/cli/tests/conformance/own_tests.rs`. None of their text is in this repository.
+The SDK's wheel has its tests in it. They need no network; `cargo xtask test` runs them too, all but those of `flt track`, beside a `harness local`:
+257 passed, 11 skipped. Those that are skipped say so themselves. None of their text is in this repository.
 """
