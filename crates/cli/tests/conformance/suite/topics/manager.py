@@ -74,7 +74,7 @@ async def a_function_is_executed_in_the_instance(sdk):
             named = await now(handle.verify_raw(PRIORITY_IS_HIGH, "priority_is_high"))
             equal("named", (named.success, named.result), (True, 0))
             answer = await now(handle.verify(nothing_is_missing))
-            equal("from a function of this process", (answer.success, answer.result), (True, 1))
+            equal(f"from a function of this process: {answer.error}", (answer.success, answer.result), (True, 1))
         await now(env.db().exec("UPDATE tickets SET priority = 'high' WHERE id = 3"))
         equal("after", (await now(env.verify_raw(PRIORITY_IS_HIGH))).result, 1)
         converted = await now(env.verify_raw(raw))
