@@ -308,6 +308,17 @@ pub(crate) struct LocalArgs {
         hide_env_values = true
     )]
     pub(crate) api_key: Option<String>,
+    /// Where tasks, sessions, jobs and the history of instances outlive the server; without it they end with it
+    #[arg(long, value_name = "DIR", env = "HARNESS_LOCAL_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// A region that callers may name, the first is the default; may be given more than once
+    #[arg(
+        long = "region",
+        value_name = "NAME",
+        env = "HARNESS_LOCAL_REGIONS",
+        value_delimiter = ','
+    )]
+    pub(crate) regions: Vec<String>,
     /// How strictly Python and command verifiers are confined
     #[arg(
         long,

@@ -9,6 +9,7 @@ use sandbox::Launcher;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
+use crate::archive::StateError;
 use crate::package::DiscoverError;
 use crate::tasks::TaskError;
 use crate::verify::{PythonConfig, SandboxMode, SetupError};
@@ -50,6 +51,9 @@ pub struct ServerConfig {
     /// Where instances, built seeds and bundles live. None: a temporary directory that is removed
     /// at the end.
     pub data_dir: Option<PathBuf>,
+    /// Where tasks, sessions, jobs, verifiers and the history of instances outlive the server; one server at a time may
+    /// have it. None: they go with the server.
+    pub state_dir: Option<PathBuf>,
     /// How Python verifiers are run.
     pub python: PythonConfig,
     /// The longest that one verifier may run, whatever its call asks for.
@@ -91,6 +95,7 @@ impl ServerConfig {
             shim: Shim::current_exe(),
             harness: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
             data_dir: None,
+            state_dir: None,
             python: PythonConfig::default(),
             verifier_time_limit: VERIFIER_TIME,
             verifier_memory_limit: None,
@@ -148,6 +153,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("could not use the data directory")]
     DataDir(#[source] std::io::Error),
+    /// What outlives servers cannot be used.
+    #[error("could not open the server's state")]
+    State(#[source] StateError),
     /// The verifier service cannot be set up.
     #[error("could not set up the verifier service")]
     Verifiers(#[source] SetupError),

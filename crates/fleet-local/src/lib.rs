@@ -18,6 +18,7 @@
 //! ```
 
 mod api;
+mod archive;
 mod clock;
 mod config;
 mod gateway;
@@ -27,11 +28,13 @@ pub mod manager;
 pub mod package;
 pub mod seam;
 mod server;
+mod sessions;
 mod store;
 mod tasks;
 pub mod verify;
 
 pub use api::Verification;
+pub use archive::StateError;
 pub use config::{ServerConfig, StartError};
 pub use manager::documents::document_main;
 pub use server::{LedgerSnapshot, Server, ShutdownReport};

@@ -38,6 +38,10 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
         })?;
         config.verifier_read.push(folder);
     }
+    config.state_dir = args.state;
+    if !args.regions.is_empty() {
+        config.regions = args.regions;
+    }
     config.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let server = Server::start(config).await.map_err(|error| {
         let failure = Failure::usage(chain(&error));

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use super::auth::Credentials;
+use crate::archive::Archive;
 use crate::instance::Host;
 use crate::package::Package;
 use crate::store::Store;
@@ -27,6 +28,7 @@ pub(crate) struct AppState {
     pub(crate) host: Arc<Host>,
     pub(crate) packages: BTreeMap<String, Arc<Package>>,
     pub(crate) store: Store,
+    pub(crate) archive: Archive,
     pub(crate) tasks: TaskCatalogue,
     pub(crate) verifier: Arc<VerifierService>,
     pub(crate) credentials: Credentials,

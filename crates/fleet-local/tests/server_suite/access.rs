@@ -50,8 +50,9 @@ async fn what_is_not_there_says_so_with_a_detail() {
         (Method::GET, "/v1/env/nothing", 400),
         (Method::PATCH, "/v1/account", 405),
         (Method::POST, "/v1/judge/grade", 501),
-        (Method::POST, "/v1/traces/jobs", 501),
-        (Method::GET, "/v1/jobs", 501),
+        (Method::POST, "/v1/traces/jobs", 422),
+        (Method::POST, "/v1/jobs", 422),
+        (Method::GET, "/v1/jobs/nothing", 404),
         (Method::GET, "/v1/verifiers/check", 422),
     ] {
         let (status, body) = server.call(method.clone(), path).await;

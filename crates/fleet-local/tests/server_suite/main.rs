@@ -11,5 +11,7 @@ mod creating;
 mod ending;
 mod gateway;
 mod listing;
+mod recording;
+mod restarting;
 mod support;
 mod verifying;
