@@ -22,6 +22,9 @@ use crate::server::{KEY, Server, wait};
 /// A Python that has the SDK; `cargo xtask test` makes one.
 const PYTHON: &str = "HARNESS_TEST_PYTHON";
 
+/// A Chromium or Chrome, which `cargo xtask test` finds.
+const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
+
 /// What a topic's program needs beside the usual: options of the server, `{suite}` being the folder of this file.
 type Options = &'static [&'static str];
 
@@ -35,14 +38,15 @@ macro_rules! topics {
             }
         )*
 
-        const TOPICS: &[&str] = &[$($topic),*];
+        /// The browser's topic has a test of its own, below.
+        const TOPICS: &[&str] = &[BROWSER, $($topic),*];
     };
 }
 
 topics! {
     apps_of_one_instance_are_managed_apart: "apps", &[];
-    a_browser_is_driven: "browser", &[];
     the_catalogue_and_the_account_are_read: "catalogue", &[];
+    an_agent_is_evaluated_on_this_machine: "evaluation", &[];
     every_refusal_becomes_the_sdk_s_own_error: "errors", &["--instance-limit", "2"];
     files_and_documents_are_read: "files", &[];
     the_command_line_of_the_sdk_works: "flt", &[];
@@ -58,6 +62,18 @@ topics! {
     tasks_are_read_written_and_verified: "tasks", &[];
     traffic_is_uploaded: "uploader", &[];
     verifiers_are_executed: "verifiers", &[];
+}
+
+/// The topic that needs a browser on this machine.
+const BROWSER: &str = "browser";
+
+#[test]
+fn a_browser_is_started_and_reached() {
+    if env::var_os(CHROMIUM).is_some() {
+        run_topic(BROWSER, &[]);
+    } else {
+        skipped(BROWSER, CHROMIUM, "no Chromium");
+    }
 }
 
 #[test]
@@ -186,18 +202,20 @@ fn python_value(python: &OsString, source: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+fn python(what: &str) -> Option<OsString> {
+    let found = env::var_os(PYTHON);
+    if found.is_none() {
+        skipped(what, PYTHON, "no Python with the official SDK");
+    }
+    found
+}
+
 #[expect(
     clippy::print_stderr,
     reason = "whoever runs the tests must see what did not run"
 )]
-fn python(what: &str) -> Option<OsString> {
-    let found = env::var_os(PYTHON);
-    if found.is_none() {
-        eprintln!(
-            "skipped: {what}: {PYTHON} names no Python with the official SDK; `cargo xtask test` makes one"
-        );
-    }
-    found
+fn skipped(what: &str, variable: &str, names: &str) {
+    eprintln!("skipped: {what}: {variable} names {names}; `cargo xtask test` sets it");
 }
 
 fn own_folder() -> PathBuf {

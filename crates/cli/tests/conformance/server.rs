@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::CHROMIUM;
+
 /// Far more than any wait here needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -36,6 +38,7 @@ impl Server {
             .args(options)
             .env("TMPDIR", &temporary)
             .env("HARNESS_VERIFIER_PYTHON", python)
+            .envs(env::var_os(CHROMIUM).map(|path| ("HARNESS_BROWSER", path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("server.log")).unwrap())

@@ -1,8 +1,9 @@
 """The life of instances: made, found, kept alive, counted, given back."""
 
+import asyncio
 import time
 
-from ..cases import case
+from ..cases import ASYNC, case
 from ..checks import equal, now, scored, that
 from ..desk import RAISE_PRIORITY, pages_answer, raise_priority, request
 
@@ -104,6 +105,16 @@ async def heartbeats_move_the_deadline_on(sdk):
         equal("without an interval there is no deadline", (beat.success, beat.deadline_timestamp), (True, None))
 
 
+@case("Fleet.make Env.close", only=ASYNC)
+async def several_are_made_and_closed_at_once(sdk):
+    client, run = sdk.client(), sdk.unique("many")
+    envs = await asyncio.gather(*(client.make("helpdesk", run_id=run) for _ in range(4)))
+    equal("four instances", len({env.instance_id for env in envs}), 4)
+    await asyncio.gather(*(pages_answer(env) for env in envs))
+    closed = await asyncio.gather(*(env.close() for env in envs))
+    equal("all closed", {record.status for record in closed}, {"stopped"})
+
+
 @case("Fleet.instance Env.manager_url Env.db")
 async def an_instance_is_reached_by_its_manager_alone(sdk):
     async with sdk.instance() as env:
@@ -129,6 +140,5 @@ async def instances_of_one_run_do_not_see_each_other(sdk):
     scored("the other", await now(verify(two)), 0)
     if not sdk.sync:
         # It starts a loop of its own, and so it must be called where none runs.
-        import asyncio
         scored("outside a loop", await asyncio.to_thread(task.verify_detailed, two), 0)
     equal("both closed", len(await now(sdk.client().close_all(run_id=run))), 2)

@@ -1,8 +1,8 @@
 """The instance's tools for agents."""
 
 from ..cases import ASYNC, SYNC, case
-from ..checks import equal, now, raises, that
-from ..desk import TICKETS, request
+from ..checks import equal, now, raises, scored, that
+from ..desk import RAISE_PRIORITY
 
 
 @case("Env.mcp MCP.openai MCP.anthropic")
@@ -30,11 +30,23 @@ async def the_synchronous_list_cannot_be_had(sdk):
 
 
 @case("Env.mcp")
-async def a_client_of_the_protocol_works_with_the_tools(sdk):
+async def a_client_of_the_protocol_does_a_task_with_the_tools(sdk):
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
-    env = await sdk.shared()
-    async with streamablehttp_client(env.mcp.url) as (read, write, _), ClientSession(read, write) as session:
-        await session.initialize()
-        tools = {tool.name for tool in (await session.list_tools()).tools}
-        that(f"the tools: {sorted(tools)}", tools)
+    task = await sdk.load_task(RAISE_PRIORITY)
+    env = await now(task.make())
+    try:
+        async with streamablehttp_client(env.mcp.url) as (read, write, _), ClientSession(read, write) as session:
+            await session.initialize()
+            tools = {tool.name for tool in (await session.list_tools()).tools}
+            that(f"the tools: {sorted(tools)}", {"get_ticket", "update_ticket"} <= tools)
+            before = await session.call_tool("get_ticket", {"ticket_id": 3})
+            that("a reading", not before.isError and "Label printer offline after update" in before.content[0].text)
+            refused = await session.call_tool("get_ticket", {"ticket_id": 9999})
+            that("what is not there", refused.isError)
+            changed = await session.call_tool("update_ticket", {"ticket_id": 3, "priority": "high"})
+            that("a change", not changed.isError)
+        verify = task.verify_detailed if sdk.sync else task.verify_detailed_async
+        scored("the work", await now(verify(env)), 1)
+    finally:
+        await now(env.close())
