@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::archive::StateError;
+use crate::judge::JudgeConfig;
 use crate::package::DiscoverError;
 use crate::tasks::TaskError;
 use crate::verify::{PythonConfig, SandboxMode, SetupError};
@@ -61,6 +62,8 @@ pub struct ServerConfig {
     /// Address space of one verifier's process, in bytes; none takes the verifier service's
     /// default.
     pub verifier_memory_limit: Option<u64>,
+    /// Who grades for `POST /v1/judge/grade`. None: that is answered with an error.
+    pub judge: Option<JudgeConfig>,
     /// How strictly verifiers that are programs are confined.
     pub verifier_sandbox: SandboxMode,
     /// What such verifiers may read beside programs, libraries and the folders of packages and task files.
@@ -99,6 +102,7 @@ impl ServerConfig {
             python: PythonConfig::default(),
             verifier_time_limit: VERIFIER_TIME,
             verifier_memory_limit: None,
+            judge: None,
             verifier_sandbox: SandboxMode::default(),
             verifier_read: Vec::new(),
             sandbox: Launcher::current_exe(),

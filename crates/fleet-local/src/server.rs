@@ -21,6 +21,7 @@ use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
 use crate::instance::{EndCause, Host, find_browser};
+use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
 use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
@@ -116,6 +117,19 @@ impl Server {
             })
             .map_err(StartError::Verifiers)?,
         );
+        // First: it sets the provider that the judge's client needs as well.
+        let http = http_client().map_err(StartError::Http)?;
+        let judge = config
+            .judge
+            .map(|judge| {
+                Judge::new(
+                    judge,
+                    config.shim.clone(),
+                    loaded.dirs.data.join("verifiers"),
+                )
+            })
+            .transpose()
+            .map_err(StartError::Http)?;
         let host = Host {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
@@ -126,7 +140,7 @@ impl Server {
             instances_dir: loaded.dirs.instances_path.clone(),
             keep_instance_dirs: config.keep_instance_dirs,
             templates: loaded.templates,
-            http: http_client().map_err(StartError::Http)?,
+            http,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
             ledger: Ledger::default(),
@@ -140,6 +154,7 @@ impl Server {
             archive,
             tasks,
             verifier,
+            judge,
             credentials: Credentials::new(config.api_key.as_ref()),
             regions: config.regions,
             maximum_lease: config.maximum_lease,

@@ -8,6 +8,7 @@ mod create;
 pub(crate) mod error;
 mod instances;
 mod jobs;
+mod judge;
 mod query;
 mod record;
 mod router;

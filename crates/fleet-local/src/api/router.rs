@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use futures::FutureExt;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
@@ -14,7 +14,7 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, sessions, tasks, verifiers};
+use super::{auth, catalogue, instances, jobs, judge, sessions, tasks, verifiers};
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
 const BODY_LIMIT: usize = 32 << 20;
@@ -58,7 +58,7 @@ pub(crate) fn service(app: App) -> Service {
         .route("/v1/verifiers/{id}", get(tasks::verifier))
         // "No gate here": instances of this server ask for no token.
         .route("/v1/runner-auth/token", get(unknown))
-        .route("/v1/judge/{*rest}", any(not_offered))
+        .route("/v1/judge/grade", post(judge::grade))
         .route("/v1/traces/jobs", post(jobs::trace))
         .route("/v1/traces/logs", post(sessions::log))
         .route("/v1/sessions/ingest", post(sessions::ingest))
@@ -88,14 +88,6 @@ async fn wrong_method(uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("Method not allowed for {}", uri.path()),
-    )
-}
-
-/// Parts of the API that exist at the hosted service. 501 and not 404, which clients would retry.
-async fn not_offered(uri: Uri) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_IMPLEMENTED,
-        format!("The embedded server does not offer {}", uri.path()),
     )
 }
 

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::auth::Credentials;
 use crate::archive::Archive;
 use crate::instance::Host;
+use crate::judge::Judge;
 use crate::package::Package;
 use crate::store::Store;
 use crate::tasks::TaskCatalogue;
@@ -31,6 +32,7 @@ pub(crate) struct AppState {
     pub(crate) archive: Archive,
     pub(crate) tasks: TaskCatalogue,
     pub(crate) verifier: Arc<VerifierService>,
+    pub(crate) judge: Option<Judge>,
     pub(crate) credentials: Credentials,
     pub(crate) regions: Vec<String>,
     pub(crate) maximum_lease: Duration,

@@ -110,7 +110,9 @@ pub(crate) fn change(
     record: &Value,
 ) -> Result<(), ArchiveError> {
     connection
-        .prepare_cached("UPDATE instances SET status = ?2, live = ?3, record = ?4 WHERE id = ?1 AND live = 1")?
+        .prepare_cached(
+            "UPDATE instances SET status = ?2, live = ?3, record = ?4 WHERE id = ?1 AND live = 1",
+        )?
         .execute(params![id, status, live, record.to_string()])?;
     Ok(())
 }

@@ -124,8 +124,17 @@ mod tests {
     #[test]
     fn a_path_to_a_manager_names_its_app() {
         assert_eq!(manager_of("/calendar/api/v1/env"), Some("calendar"));
-        assert_eq!(manager_of("/calendar/api/v1/env/resources?a"), Some("calendar"));
-        for path in ["/", "/calendar", "/api/v1/env", "/a/b/api/v1/env", "/a/api/v1/environment"] {
+        assert_eq!(
+            manager_of("/calendar/api/v1/env/resources?a"),
+            Some("calendar")
+        );
+        for path in [
+            "/",
+            "/calendar",
+            "/api/v1/env",
+            "/a/b/api/v1/env",
+            "/a/api/v1/environment",
+        ] {
             assert_eq!(manager_of(path), None, "{path}");
         }
     }

@@ -10,6 +10,7 @@ mod catalogue;
 mod creating;
 mod ending;
 mod gateway;
+mod judging;
 mod listing;
 mod recording;
 mod restarting;
