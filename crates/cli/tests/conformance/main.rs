@@ -17,16 +17,13 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::server::{KEY, Server, wait};
+use crate::server::{JUDGE_TOKEN, KEY, Server, wait};
 
 /// A Python that has the SDK; `cargo xtask test` makes one.
 const PYTHON: &str = "HARNESS_TEST_PYTHON";
 
 /// A Chromium or Chrome, which `cargo xtask test` finds.
 const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
-
-/// What a topic's program needs beside the usual: options of the server, `{suite}` being the folder of this file.
-type Options = &'static [&'static str];
 
 /// One test for each topic, so that they run beside each other and each is named when it fails.
 macro_rules! topics {
@@ -52,7 +49,7 @@ topics! {
     the_command_line_of_the_sdk_works: "flt", &[];
     instances_live_a_whole_life: "instances", &[];
     jobs_are_listed: "jobs", &[];
-    a_judge_grades: "judge", &[];
+    a_judge_grades: "judge", &["--judge-command", "python3 grade.py", "--judge-token-env", JUDGE_TOKEN];
     databases_without_a_server_are_compared_alike: "local", &[];
     the_manager_answers: "manager", &[];
     the_tools_of_an_instance_are_found: "mcp", &[];
@@ -133,17 +130,11 @@ fn the_sdk_s_own_tests_pass() {
 
 /// Does one topic against a server of its own, then ends the server and looks for what it left.
 #[track_caller]
-fn run_topic(topic: &str, options: Options) {
+fn run_topic(topic: &str, options: &[&str]) {
     let Some(python) = python(topic) else {
         return;
     };
-    let own = own_folder();
-    let options: Vec<String> = options
-        .iter()
-        .map(|option| option.replace("{suite}", own.to_str().unwrap()))
-        .collect();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let server = Server::start(&python, &options);
+    let server = Server::start(&python, options);
     let arguments = ["run".into(), topic.into()];
     let (succeeded, text) = suite(
         &python,
@@ -177,7 +168,7 @@ fn run(mut command: Command, folder: &Path, base_url: Option<&str>) -> (bool, St
     let log = File::create(&output).unwrap();
     let home = TempDir::new().unwrap();
     command
-        .current_dir(own_folder())
+        .current_dir(folder_of_the_suite())
         // The SDK reads credentials from the home folder and settings from variables: only these.
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)))
@@ -218,7 +209,7 @@ fn skipped(what: &str, variable: &str, names: &str) {
     eprintln!("skipped: {what}: {variable} names {names}; `cargo xtask test` sets it");
 }
 
-fn own_folder() -> PathBuf {
+fn folder_of_the_suite() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
 }
 

@@ -13,12 +13,15 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::CHROMIUM;
+use crate::{CHROMIUM, folder_of_the_suite};
 
 /// Far more than any wait here needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(crate) const KEY: &str = "the-key-of-this-test";
+
+/// The variable of the server with what callers of its judge must send; the same as the key.
+pub(crate) const JUDGE_TOKEN: &str = "CONFORMANCE_JUDGE_TOKEN";
 
 pub(crate) struct Server {
     process: Child,
@@ -36,7 +39,10 @@ impl Server {
             .args(["local", "--port", "0", "--json", "--api-key", KEY])
             .args(offered())
             .args(options)
+            // What the judge's command is relative to.
+            .current_dir(folder_of_the_suite())
             .env("TMPDIR", &temporary)
+            .env(JUDGE_TOKEN, KEY)
             .env("HARNESS_VERIFIER_PYTHON", python)
             .envs(env::var_os(CHROMIUM).map(|path| ("HARNESS_BROWSER", path)))
             .stdin(Stdio::null())
@@ -109,7 +115,7 @@ fn offered() -> Vec<OsString> {
     let mut arguments = Vec::new();
     for folder in [
         examples.join("environments"),
-        own.join("tests/conformance/environments"),
+        folder_of_the_suite().join("environments"),
     ] {
         arguments.extend(["--environments".into(), folder.into_os_string()]);
     }

@@ -1,5 +1,6 @@
 """The two halves of the SDK behind one face, so that a case is written once."""
 
+import asyncio
 import contextlib
 import itertools
 
@@ -59,6 +60,14 @@ class Flavour:
             self._shared = await now(self.client().make("helpdesk"))
             await now(self._shared.instance.load())
         return self._shared
+
+    async def outside_a_loop(self, call, env, *arguments, **named):
+        """Calls what starts a loop of its own if it has to, and so must be called where none runs."""
+        if self.sync:
+            return call(env, *arguments, **named)
+        # Connections of the loop here would be of no use there; a client that has none yet makes its own.
+        handle = fleet.AsyncEnv(client=fleet.AsyncFleet().client, **env.model_dump())
+        return await asyncio.to_thread(call, handle, *arguments, **named)
 
     async def close(self):
         if self._shared is not None:

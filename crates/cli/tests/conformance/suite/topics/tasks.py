@@ -1,6 +1,5 @@
 """Tasks: found, read, written, imported, exported; and what a task makes and verifies."""
 
-import asyncio
 import json
 import pathlib
 import tempfile
@@ -68,9 +67,8 @@ async def a_task_makes_its_environment_and_is_verified(sdk):
         await raise_priority(env)
         scored("after", await now(detailed(env, final_answer="done")), 1)
         equal("the score alone", await now(task.verify_async(env)), 1.0)
-        # It starts a loop of its own, and so it must be called where none runs.
-        equal("the score, outside a loop", await asyncio.to_thread(task.verify, env), 1.0)
-        scored("outside a loop", await asyncio.to_thread(task.verify_detailed, env), 1)
+        equal("the score, outside a loop", await sdk.outside_a_loop(task.verify, env), 1.0)
+        scored("outside a loop", await sdk.outside_a_loop(task.verify_detailed, env), 1)
         scored("awaited", await now(task.verify_detailed_async(env)), 1)
         await raise_priority(env, ticket=7)
         scored("with damage beside it", await now(detailed(env)), 0)
@@ -93,10 +91,7 @@ async def an_answer_alone_is_verified(sdk):
     task = await sdk.load_task(TICKET_OWNER)
     env = await sdk.shared()
     for answer, score in (("Tom Becker", 0), (None, 0), ("It is Priya Raman.", 1)):
-        if sdk.sync:
-            response = task.verify_detailed(env, final_answer=answer)
-        else:
-            response = await asyncio.to_thread(task.verify_detailed, env, final_answer=answer)
+        response = await sdk.outside_a_loop(task.verify_detailed, env, final_answer=answer)
         scored(f"answer {answer}", response, score)
 
 
