@@ -319,7 +319,7 @@ pub(crate) struct LocalArgs {
         conflicts_with = "judge_url"
     )]
     pub(crate) judge_command: Option<String>,
-    /// An OpenAI-compatible endpoint that grades for the judge, for example https://api.openai.com/v1
+    /// An OpenAI-compatible endpoint that grades for the judge, for example `https://api.openai.com/v1`
     #[arg(
         long,
         value_name = "URL",

@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod instances;
 mod jobs;
 mod judge;
+mod login;
 mod query;
 mod record;
 mod router;

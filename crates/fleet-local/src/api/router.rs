@@ -14,7 +14,7 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, judge, sessions, tasks, verifiers};
+use super::{auth, catalogue, instances, jobs, judge, login, sessions, tasks, verifiers};
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
 const BODY_LIMIT: usize = 32 << 20;
@@ -58,6 +58,7 @@ pub(crate) fn service(app: App) -> Service {
         .route("/v1/verifiers/{id}", get(tasks::verifier))
         // "No gate here": instances of this server ask for no token.
         .route("/v1/runner-auth/token", get(unknown))
+        .route(auth::REFRESH, post(login::refresh))
         .route("/v1/judge/grade", post(judge::grade))
         .route("/v1/traces/jobs", post(jobs::trace))
         .route("/v1/traces/logs", post(sessions::log))
