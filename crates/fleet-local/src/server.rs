@@ -24,6 +24,7 @@ use crate::instance::{EndCause, Host, find_browser};
 use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
+use crate::recorder::{self, Recorder};
 use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
@@ -75,6 +76,7 @@ pub struct Server {
     app: App,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    recorder: Option<Recorder>,
     /// Held for its removal, which comes last.
     _dirs: Dirs,
 }
@@ -101,6 +103,7 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
+        let recorder = open_recorder(&config)?;
         let verifier = Arc::new(
             VerifierService::new(VerifyConfig {
                 data_dir: loaded.dirs.data.join("verifiers"),
@@ -143,6 +146,7 @@ impl Server {
             http,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
+            recorder: recorder.clone(),
             ledger: Ledger::default(),
         };
         let (tasks, archive, past) =
@@ -179,6 +183,7 @@ impl Server {
             app,
             stop,
             serving,
+            recorder,
             _dirs: loaded.dirs,
         })
     }
@@ -224,6 +229,9 @@ impl Server {
             .is_err()
         {
             self.serving.abort();
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.flush().await;
         }
         app.archive.close().await;
         let mut leftovers = Vec::new();
@@ -355,6 +363,17 @@ impl Loaded {
             .chain(self.task_folders.iter().cloned())
             .collect()
     }
+}
+
+fn open_recorder(config: &ServerConfig) -> Result<Option<Recorder>, StartError> {
+    let Some(path) = &config.record else {
+        return Ok(None);
+    };
+    let lines = recorder::open(path).map_err(|source| StartError::Record {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(Recorder::new(lines, config.api_key.as_ref())))
 }
 
 fn build_templates(
