@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::clock::Clock;
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host, find_browser};
+use crate::instance::{EndCause, Host};
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
 use crate::store::{Ledger, Store};
@@ -119,7 +119,7 @@ impl Server {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
             documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
-            browser: find_browser(),
+            browser: config.browser,
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),
