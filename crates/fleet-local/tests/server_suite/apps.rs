@@ -209,6 +209,57 @@ async fn what_an_app_writes_after_the_start_is_a_difference_of_the_files() {
     server.stop().await;
 }
 
+/// The official client turns verifiers of an `env` into functions of two snapshots like this one.
+const UNCHANGED: &str = "def unchanged(before: DatabaseSnapshot, after: DatabaseSnapshot, transcript: Optional[str] = None) -> int:
+    before.diff(after).expect_only([])
+    return TASK_SUCCESSFUL_SCORE
+";
+
+#[tokio::test]
+async fn functions_of_clients_run_against_the_databases_of_their_app() {
+    let Some(python) = std::env::var_os("HARNESS_TEST_PYTHON") else {
+        crate::support::say_skipped("HARNESS_TEST_PYTHON names no Python with the official SDK");
+        return;
+    };
+    let server = TestServer::with(OFFICE, |config| {
+        config.python = fleet_local::verify::PythonConfig::Existing(python.into());
+        config.verifier_sandbox = fleet_local::verify::SandboxMode::Best;
+    })
+    .await;
+    let record = server.create(json!({"env_key": "office"})).await;
+    let main = record["urls"]["manager"]["api"].as_str().unwrap();
+    let mail = main.replace("/web/", "/mail/");
+    sql(&server, &mail, "DELETE FROM notes WHERE id = 1").await;
+    let run = async |manager: &str, code: &str, name: &str| {
+        let body = json!({"function_code": code, "function_name": name, "text_solution": null});
+        let url = format!("{manager}/execute_verifier_function");
+        read(server.http.post(url).json(&body)).await.1
+    };
+    let passed = run(main, UNCHANGED, "unchanged").await;
+    assert_eq!(
+        (&passed["success"], &passed["result"], &passed["error"]),
+        (&json!(true), &json!(1), &Value::Null),
+        "{passed}"
+    );
+    // An error is text here: the client's model takes nothing else.
+    let failed = run(&mail, UNCHANGED, "unchanged").await;
+    assert_eq!(
+        (&failed["success"], &failed["result"]),
+        (&json!(false), &Value::Null)
+    );
+    let error = failed["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("AssertionError") && error.contains("notes"),
+        "{error}"
+    );
+    let broken = run(main, "def f(:", "f").await;
+    assert!(
+        broken["error"].as_str().unwrap().starts_with("SyntaxError"),
+        "{broken}"
+    );
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn databases_of_apps_must_be_data_of_the_package() {
     let (_folder, _token, config) =

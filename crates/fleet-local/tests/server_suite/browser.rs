@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, NOTES, TestServer, entries, id, read};
+use crate::support::{DEADLINE, NOTES, TestServer, entries, id, read, say_skipped};
 
 #[tokio::test]
 async fn without_a_program_there_is_no_browser_and_it_is_said_so() {
@@ -64,7 +64,7 @@ async fn a_started_browser_shows_the_app_and_ends_with_its_instance() {
     let manager = record["urls"]["manager"]["api"].as_str().unwrap();
     let (_, resources) = read(server.http.get(format!("{manager}/resources"))).await;
     if !resources.to_string().contains("cdp") {
-        say_skipped();
+        say_skipped("there is no Chromium or Chrome on this machine");
         server.stop().await;
         return;
     }
@@ -126,9 +126,4 @@ async fn a_started_browser_shows_the_app_and_ends_with_its_instance() {
     server.close(id(&record)).await;
     assert_eq!(crate::support::processes_with(folder), Vec::<String>::new());
     server.stop().await;
-}
-
-#[expect(clippy::print_stderr, reason = "a test that did not run says so")]
-fn say_skipped() {
-    eprintln!("skipped: there is no Chromium or Chrome on this machine");
 }

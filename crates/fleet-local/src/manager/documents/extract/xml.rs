@@ -1,5 +1,7 @@
 //! XML as a flat list of what opens, what is written, and what closes.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
@@ -54,7 +56,7 @@ fn open(element: &BytesStart<'_>) -> Piece {
         .flatten()
         .map(|attribute| {
             let value = quick_xml::escape::unescape(&attribute.value)
-                .map_or_else(|_| attribute.value.to_string(), |value| value.into_owned());
+                .map_or_else(|_| attribute.value.to_string(), Cow::into_owned);
             (attribute.key.local_name().as_ref().to_owned(), value)
         })
         .collect();
