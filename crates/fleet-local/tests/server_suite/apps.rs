@@ -265,7 +265,7 @@ async fn databases_of_apps_must_be_data_of_the_package() {
     let (_folder, _token, config) =
         crate::support::prepare(&OFFICE.replace("current: mail}", "current: post}"), |_| {});
     let error = fleet_local::Server::start(config).await.unwrap_err();
-    let text = format!("{:?}", error);
+    let text = format!("{error:?}");
     assert!(
         text.contains("post") && text.contains("apps.mail.databases.current"),
         "{text}"

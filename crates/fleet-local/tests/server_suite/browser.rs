@@ -34,7 +34,7 @@ async fn without_a_program_there_is_no_browser_and_it_is_said_so() {
 #[tokio::test]
 async fn a_browser_that_ends_at_once_is_named_with_its_last_words() {
     let server = TestServer::with(NOTES, |config| {
-        config.browser = Some(PathBuf::from("/bin/false"))
+        config.browser = Some(PathBuf::from("/bin/false"));
     })
     .await;
     let record = server.create_default().await;

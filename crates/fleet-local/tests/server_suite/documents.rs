@@ -109,21 +109,23 @@ fn pdf() -> Vec<u8> {
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
         "<< /Title (Report) >>".to_owned(),
     ];
-    let mut file = String::from("%PDF-1.4\n");
+    let mut file = b"%PDF-1.4\n".to_vec();
     let mut offsets = Vec::new();
     for (index, object) in objects.iter().enumerate() {
         offsets.push(file.len());
-        file.push_str(&format!("{} 0 obj\n{object}\nendobj\n", index + 1));
+        write!(file, "{} 0 obj\n{object}\nendobj\n", index + 1).unwrap();
     }
     let table = file.len();
-    file.push_str("xref\n0 7\n0000000000 65535 f \n");
+    write!(file, "xref\n0 7\n0000000000 65535 f \n").unwrap();
     for offset in offsets {
-        file.push_str(&format!("{offset:010} 00000 n \n"));
+        write!(file, "{offset:010} 00000 n \n").unwrap();
     }
-    file.push_str(&format!(
+    write!(
+        file,
         "trailer << /Size 7 /Root 1 0 R /Info 6 0 R >>\nstartxref\n{table}\n%%EOF\n"
-    ));
-    file.into_bytes()
+    )
+    .unwrap();
+    file
 }
 
 struct Desk {
