@@ -118,7 +118,7 @@ fn pdf() -> Vec<u8> {
     let table = file.len();
     write!(file, "xref\n0 7\n0000000000 65535 f \n").unwrap();
     for offset in offsets {
-        write!(file, "{offset:010} 00000 n \n").unwrap();
+        writeln!(file, "{offset:010} 00000 n ").unwrap();
     }
     write!(
         file,
