@@ -17,6 +17,7 @@ use crate::builder::{BuildError, ClientBuilder, Timeouts};
 use crate::classify::{Verdict, classify};
 use crate::credentials::{Authorizer, Credentials, Login, builder_from};
 use crate::error::{Awaited, Error, ErrorKind, is_retryable_status};
+use crate::manager::RunnerToken;
 use crate::rate::Rates;
 use crate::request::{ApiRequest, Repeat};
 use crate::retry::{Chance, RetryPolicy};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) chance: Chance,
+    pub(crate) runner_token: RunnerToken,
 }
 
 /// Limits of single calls that differ from the client's own; see [`Client::limited`].
@@ -247,6 +249,11 @@ impl Client {
         stamp: &Stamp,
         decode: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
+        if let Caller::Runner(Some(token)) = &stamp.caller {
+            self.shared
+                .secrets
+                .learn(&String::from_utf8_lossy(token.as_bytes()));
+        }
         let mut attempt = 0;
         let mut may_have_acted = false;
         let mut last: Option<Error> = None;

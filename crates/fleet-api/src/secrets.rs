@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// Secrets that come and go (refreshed tokens, runner tokens, keys lent to a job) are remembered up to this many. Far
 /// more than are alive at any time; a client that lives for months must not collect every token that it ever had.
-const MAX_PASSING: usize = 64;
+const MAX_PASSING: usize = 32;
 
 /// Knows what must not be shown. `Debug` shows none of it.
 #[derive(Default)]
@@ -80,7 +80,7 @@ mod tests {
             secrets.learn(&format!("passing-secret-{n:03}."));
         }
         assert_eq!(
-            secrets.mask("first-secret, passing-secret-064., passing-secret-000."),
+            secrets.mask("first-secret, passing-secret-032., passing-secret-000."),
             "***, ***, passing-secret-000."
         );
         assert!(!format!("{secrets:?}").contains("secret-"));

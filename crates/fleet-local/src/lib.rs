@@ -33,6 +33,7 @@ pub mod verify;
 
 pub use api::Verification;
 pub use config::{ServerConfig, StartError};
+pub use manager::documents::document_main;
 pub use server::{LedgerSnapshot, Server, ShutdownReport};
 pub use tasks::TaskError;
 

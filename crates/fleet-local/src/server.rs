@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::clock::Clock;
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host};
+use crate::instance::{EndCause, Host, find_browser};
+use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
 use crate::store::{Ledger, Store};
 use crate::tasks::TaskCatalogue;
@@ -98,22 +99,27 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
-        let verifier = VerifierService::new(VerifyConfig {
-            data_dir: loaded.dirs.data.join("verifiers"),
-            python: config.python,
-            time_limit: config.verifier_time_limit,
-            memory_limit: config.verifier_memory_limit,
-            shim: config.shim.clone(),
-            base_url: format!("http://{address}"),
-            sandbox: SandboxConfig {
-                mode: config.verifier_sandbox,
-                launcher: config.sandbox,
-                read: loaded.readable(config.verifier_read),
-            },
-        })
-        .map_err(StartError::Verifiers)?;
+        let verifier = Arc::new(
+            VerifierService::new(VerifyConfig {
+                data_dir: loaded.dirs.data.join("verifiers"),
+                python: config.python,
+                time_limit: config.verifier_time_limit,
+                memory_limit: config.verifier_memory_limit,
+                shim: config.shim.clone(),
+                base_url: format!("http://{address}"),
+                sandbox: SandboxConfig {
+                    mode: config.verifier_sandbox,
+                    launcher: config.sandbox,
+                    read: loaded.readable(config.verifier_read),
+                },
+            })
+            .map_err(StartError::Verifiers)?,
+        );
         let host = Host {
             clock: Clock::new(config.clock_scale),
+            verifier: Arc::clone(&verifier),
+            documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
+            browser: find_browser(),
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),

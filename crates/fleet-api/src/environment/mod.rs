@@ -5,9 +5,13 @@ mod make;
 mod verifiable;
 
 use std::fmt;
+use std::sync::OnceLock;
+
+use tracing::debug;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::manager::{Browser, Database, Files, Manager, McpServer};
 use crate::session::Session;
 use crate::types::{
     ExecuteResponse, GradeBody, GradeResponse, HeartbeatResponse, Instance, InstanceId,
@@ -45,6 +49,7 @@ const ADDRESSES: &str = "look up addresses";
 pub struct Environment {
     client: Client,
     instance: Instance,
+    manager: OnceLock<Manager>,
 }
 
 impl Environment {
@@ -53,6 +58,7 @@ impl Environment {
         Self {
             client: client.clone(),
             instance,
+            manager: OnceLock::new(),
         }
     }
 
@@ -78,7 +84,11 @@ impl Environment {
 
     /// Looks at the instance again.
     pub async fn refresh(&mut self) -> Result<&Instance, Error> {
-        self.instance = self.client.instance(self.id()).await?;
+        let instance = self.client.instance(self.id()).await?;
+        if instance.urls != self.instance.urls {
+            self.manager = OnceLock::new();
+        }
+        self.instance = instance;
         Ok(&self.instance)
     }
 
@@ -179,12 +189,75 @@ impl Environment {
         Ok(format!("{}/mcp", self.root()?))
     }
 
+    /// The server of tools, as model providers' APIs want it described.
+    pub fn mcp(&self) -> Result<McpServer, Error> {
+        self.manager()?.mcp(None)
+    }
+
     /// Where the app's own API is: the address that the service named, else `raw` below the root.
     pub fn api_url(&self) -> Result<String, Error> {
         Ok(match &self.urls()?.api {
             Some(api) => api.clone(),
             None => format!("{}/raw", self.root()?),
         })
+    }
+
+    /// The instance's manager, which looks into its data, files and browser. What follows are its parts.
+    ///
+    /// It is an error while the service has not named its address.
+    pub fn manager(&self) -> Result<&Manager, Error> {
+        if let Some(manager) = self.manager.get() {
+            return Ok(manager);
+        }
+        // Kept, because a manager knows whether it ever answered.
+        let manager = Manager::of(&self.client, &self.instance)?;
+        Ok(self.manager.get_or_init(|| manager))
+    }
+
+    /// The manager of one app of an instance that has several.
+    ///
+    /// ```no_run
+    /// # async fn example(env: fleet_api::Environment) -> Result<(), fleet_api::Error> {
+    /// let open = env.app("mail")?.db("current").table("messages").is_null("read_at").count().await?;
+    /// println!("{open} unread");
+    /// # Ok(()) }
+    /// ```
+    pub fn app(&self, name: &str) -> Result<Manager, Error> {
+        self.manager()?.app(name)
+    }
+
+    /// The database that the instance works with, `current`.
+    ///
+    /// ```no_run
+    /// # async fn example(env: fleet_api::Environment) -> Result<(), Box<dyn std::error::Error>> {
+    /// let ticket = env.db()?.table("tickets").eq("id", 2).one().await?;
+    /// println!("{}", ticket.get::<String>("status")?);
+    /// # Ok(()) }
+    /// ```
+    pub fn db(&self) -> Result<Database, Error> {
+        self.db_named("current")
+    }
+
+    /// One of the instance's databases, for example `seed`: what it began with.
+    pub fn db_named(&self, name: &str) -> Result<Database, Error> {
+        Ok(self.manager()?.db(name))
+    }
+
+    /// The files of the instance.
+    pub fn files(&self) -> Result<Files, Error> {
+        Ok(self.manager()?.files())
+    }
+
+    /// The browser of the instance.
+    pub fn browser(&self) -> Result<Browser, Error> {
+        Ok(self.manager()?.browser())
+    }
+
+    /// Puts the instance's data back to where it began. [`Manager::reset`] can set its clock and chance as well.
+    pub async fn reset(&self) -> Result<(), Error> {
+        let said = self.manager()?.reset(None, None).await?;
+        debug!(instance_id = %self.id(), said, "reset");
+        Ok(())
     }
 
     fn root(&self) -> Result<&str, Error> {

@@ -6,7 +6,7 @@ use fleet_api::types::{GradeBody, Instance, TaskVersionQuery};
 use fleet_api::{Environment, Task, VerifierSource, VerifyError};
 use serde_json::{Value, json};
 
-use crate::support::{Service, instance, ok};
+use crate::support::{Service, detail, instance, ok};
 
 fn reachable(root: &str) -> Value {
     let mut record = instance("running");
@@ -137,4 +137,29 @@ async fn a_version_of_a_task_is_asked_for_by_its_id() {
         service.lines(),
         ["GET /v1/tasks/t1?version_id=9d2c&team_id=tm"]
     );
+}
+
+#[tokio::test]
+async fn the_parts_of_the_manager_are_at_hand_and_speak_without_the_key() {
+    let manager = "/web/api/v1/env/resources/sqlite/current/query";
+    let service = Service::start(|seen| match seen.line.as_str() {
+        line if line.contains("runner-auth") => ok(&json!({"token": "runner-token-1"})),
+        line if line.contains("/mail/") => detail(400, "runner-token-1 is not for mail"),
+        _ => ok(&json!({"success": true, "message": "", "columns": ["n"], "rows": [[2]]})),
+    })
+    .await;
+    let mut record = reachable(&format!("{}/", service.url));
+    record["urls"]["manager"] = json!({"api": format!("{}/web/api/v1/env", service.url)});
+    let env = handle(&service, &record);
+    assert_eq!(env.db().unwrap().table("tickets").count().await.unwrap(), 2);
+    let asked = service.seen().pop().unwrap();
+    assert_eq!(asked.line, format!("POST {manager}"));
+    let headers = ["authorization", "x-runner-token"].map(|name| asked.header(name).to_owned());
+    assert_eq!(headers, ["", "runner-token-1"]);
+    // And the token is shown to nobody, whoever quotes it.
+    let error = env.app("mail").unwrap().resources().await.unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("*** is not for mail"), "{text}");
+    let pending = handle(&service, &instance("pending"));
+    assert!(pending.files().is_err() && pending.browser().is_err());
 }

@@ -28,7 +28,7 @@ pub(crate) struct AppState {
     pub(crate) packages: BTreeMap<String, Arc<Package>>,
     pub(crate) store: Store,
     pub(crate) tasks: TaskCatalogue,
-    pub(crate) verifier: VerifierService,
+    pub(crate) verifier: Arc<VerifierService>,
     pub(crate) credentials: Credentials,
     pub(crate) regions: Vec<String>,
     pub(crate) maximum_lease: Duration,
