@@ -1,0 +1,11 @@
+//! `harness fleet instances`: make, look at, keep alive, close.
+
+mod close;
+mod keep_alive;
+mod list;
+mod make;
+mod topic;
+
+pub(crate) use close::CloseArgs;
+pub(crate) use topic::InstancesArgs;
+pub(super) use topic::{close, instances};

@@ -1,0 +1,206 @@
+//! Stores a session from a file of messages, in requests of bounded size.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fleet_api::Client;
+use fleet_api::types::{
+    ExecutionId, IngestBody, IngestResponse, InstanceId, JobId, SessionId, SessionMessage,
+    SessionStatus, TaskKey,
+};
+use serde_json::{Map, Value};
+
+use crate::commands::fleet::failed::{Done, Failed};
+use crate::commands::fleet::input;
+use crate::commands::fleet::output::Output;
+
+/// Messages and bytes of one request; what other clients of the service keep to.
+const MESSAGES_PER_REQUEST: usize = 32;
+const BYTES_PER_REQUEST: usize = 512 << 10;
+
+#[derive(Debug, Args)]
+pub(super) struct IngestArgs {
+    /// The messages: an array, one a line, or an object with `messages`; `-` is stdin
+    file: PathBuf,
+    /// Add to this session instead of making one
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// The job it belongs to
+    #[arg(long, value_name = "ID")]
+    job: Option<String>,
+    /// The task that was worked on
+    #[arg(long, value_name = "KEY")]
+    task: Option<String>,
+    /// The instance that was worked in
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+    /// The model
+    #[arg(long)]
+    model: Option<String>,
+    /// Where the session is afterwards
+    #[arg(long, value_parser = ["pending", "running", "completed", "failed", "cancelled"])]
+    status: Option<String>,
+    /// The verification that scored the work
+    #[arg(long, value_name = "ID")]
+    verifier_execution: Option<String>,
+    /// Free data: a JSON object, or @FILE
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
+}
+
+pub(super) async fn ingest(args: IngestArgs, client: &Client, out: Output) -> Done {
+    let mut body = read(&args.file)?;
+    if body.messages.is_empty() {
+        let message = format!("{} has no messages", args.file.display());
+        return Err(Failed::usage(message));
+    }
+    overlay(&mut body, args)?;
+    let answer = send(body, client).await?;
+    let done = out.record(
+        &answer,
+        &[
+            ("session", answer.session_id.to_string()),
+            ("messages", answer.message_count.to_string()),
+            (
+                "made",
+                if answer.created_new_session {
+                    "new"
+                } else {
+                    "added to"
+                }
+                .to_owned(),
+            ),
+        ],
+    );
+    let id = report::text::shell_word(answer.session_id.as_str());
+    out.note(format!("`harness fleet sessions transcript {id}` shows it"));
+    done
+}
+
+/// What the file says, and else nothing.
+fn read(path: &Path) -> Result<IngestBody, Failed> {
+    let text = input::read(path)?;
+    let name = path.display();
+    if let Ok(Value::Object(object)) = serde_json::from_str::<Value>(&text)
+        && object.contains_key("messages")
+    {
+        return serde_json::from_value(Value::Object(object))
+            .map_err(|error| Failed::usage(format!("{name} is no session: {error}")));
+    }
+    let messages: Result<Vec<SessionMessage>, Failed> = (1..)
+        .zip(input::objects(&text, path)?)
+        .map(|(number, object)| message(number, object, path))
+        .collect();
+    Ok(IngestBody {
+        messages: messages?,
+        ..IngestBody::default()
+    })
+}
+
+fn message(
+    number: usize,
+    object: Map<String, Value>,
+    path: &Path,
+) -> Result<SessionMessage, Failed> {
+    serde_json::from_value(Value::Object(object)).map_err(|error| {
+        let name = path.display();
+        Failed::usage(format!("{name}: message {number} is none: {error}"))
+            .help("a message is an object with `role` and `content`")
+    })
+}
+
+/// What the command line says wins over the file.
+fn overlay(body: &mut IngestBody, args: IngestArgs) -> Result<(), Failed> {
+    fn set<T: From<String>>(field: &mut Option<T>, given: Option<String>) {
+        if let Some(given) = given {
+            *field = Some(given.into());
+        }
+    }
+    set::<SessionId>(&mut body.session_id, args.session);
+    set::<JobId>(&mut body.job_id, args.job);
+    set::<TaskKey>(&mut body.task_key, args.task);
+    set::<InstanceId>(&mut body.instance_id, args.instance);
+    set::<String>(&mut body.model, args.model);
+    set::<ExecutionId>(&mut body.verifier_execution_id, args.verifier_execution);
+    if let Some(status) = args.status {
+        body.status = Some(SessionStatus::from(status.as_str()));
+    }
+    if let Some(metadata) = args.metadata {
+        body.metadata = Some(input::object(&metadata, "--metadata")?);
+    }
+    Ok(())
+}
+
+/// Sends batch by batch. What ends the session goes with the last one; the first names the session for the others.
+async fn send(whole: IngestBody, client: &Client) -> Result<IngestResponse, Failed> {
+    let mut batches = batches(whole.messages.clone()).into_iter().peekable();
+    let mut session = whole.session_id.clone();
+    let mut made = false;
+    loop {
+        let messages = batches.next().unwrap_or_default();
+        let last = batches.peek().is_none();
+        let mut body = IngestBody {
+            messages,
+            session_id: session.clone(),
+            ..whole.clone()
+        };
+        if !last {
+            body.status = whole.status.as_ref().map(|_| SessionStatus::Running);
+            body.ended_at = None;
+            body.verifier_execution_id = None;
+        }
+        let mut answer = client.ingest_session(&body).await.map_err(|error| {
+            let failed = Failed::from(error);
+            match &session {
+                Some(id) => failed.help(format!("the session {id} has the messages before")),
+                None => failed,
+            }
+        })?;
+        made |= answer.created_new_session;
+        if last {
+            answer.created_new_session = made;
+            return Ok(answer);
+        }
+        session = Some(answer.session_id);
+    }
+}
+
+fn batches(messages: Vec<SessionMessage>) -> Vec<Vec<SessionMessage>> {
+    let mut batches: Vec<Vec<SessionMessage>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        let size = serde_json::to_vec(&message).map_or(0, |text| text.len());
+        let full = |batch: &Vec<SessionMessage>| {
+            batch.len() >= MESSAGES_PER_REQUEST || bytes + size > BYTES_PER_REQUEST
+        };
+        match batches.last_mut().filter(|batch| !full(batch)) {
+            Some(batch) => {
+                batch.push(message);
+                bytes += size;
+            }
+            None => {
+                batches.push(vec![message]);
+                bytes = size;
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_bounded_and_lose_nothing() {
+        let message = |size: usize| SessionMessage {
+            role: "user".into(),
+            content: Some(Value::from("x".repeat(size))),
+            ..SessionMessage::default()
+        };
+        let small = batches((0..70).map(message).collect());
+        assert_eq!(small.iter().map(Vec::len).collect::<Vec<_>>(), [32, 32, 6]);
+        let large = batches([400_000, 400_000, 1, 600_000].map(message).to_vec());
+        assert_eq!(large.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 1]);
+    }
+}
