@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use crate::client::{Client, Shared};
+use crate::manager::RunnerToken;
 use crate::rate::{RateLimits, Rates};
 use crate::retry::{Chance, RetryPolicy};
 use crate::transport::Transport;
@@ -97,6 +98,7 @@ pub struct ClientBuilder {
     retry: RetryPolicy,
     rates: RateLimits,
     max_body: usize,
+    runner_token: Option<SecretString>,
 }
 
 impl ClientBuilder {
@@ -109,6 +111,7 @@ impl ClientBuilder {
             retry: RetryPolicy::default(),
             rates: RateLimits::default(),
             max_body: DEFAULT_MAX_BODY,
+            runner_token: None,
         }
     }
 
@@ -145,6 +148,13 @@ impl ClientBuilder {
     /// The largest answer that is read, in bytes after decompression.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
+        self
+    }
+
+    /// The token for the managers of instances. Without one the client takes the environment
+    /// variable `RUNNER_AUTH_TOKEN`, else asks the service when it first needs it.
+    pub fn runner_token(mut self, token: SecretString) -> Self {
+        self.runner_token = Some(token);
         self
     }
 
@@ -192,6 +202,7 @@ impl ClientBuilder {
             },
             timeouts: self.timeouts,
             chance: Chance::new(),
+            runner_token: RunnerToken::new(self.runner_token),
         })))
     }
 }

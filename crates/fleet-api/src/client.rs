@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use redact::Redactor;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -17,11 +16,12 @@ use tracing::{debug, warn};
 use crate::builder::{ClientBuilder, Timeouts};
 use crate::classify::{Verdict, classify};
 use crate::error::{Awaited, Error, ErrorKind, is_retryable_status};
+use crate::manager::RunnerToken;
 use crate::rate::Rates;
 use crate::request::{ApiRequest, Repeat};
 use crate::retry::{Chance, RetryPolicy};
 use crate::text::excerpt;
-use crate::transport::{Answer, Failure, Stamp, Transport};
+use crate::transport::{Answer, Caller, Failure, Stamp, Transport};
 use crate::types::RequestId;
 
 /// A client of a Fleet service. Clones are cheap and share connections, rates and pauses.
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) chance: Chance,
+    pub(crate) runner_token: RunnerToken,
 }
 
 /// Limits of single calls that differ from the client's own; see [`Client::limited`].
@@ -139,6 +140,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub(crate) fn timeouts(&self) -> &Timeouts {
         &self.shared.timeouts
     }
@@ -193,10 +198,19 @@ impl Client {
         call: Call,
         request_id: RequestId,
     ) -> Result<T, Error> {
-        let stamp = Stamp {
-            request_id,
-            at: Timestamp::now(),
-        };
+        let stamp = Stamp::account(Some(request_id));
+        self.run_as(base, request, call, &stamp, decode_json).await
+    }
+
+    /// As [`Client::run_at`], as somebody else and with another reading of a success.
+    pub(crate) async fn run_as<T>(
+        &self,
+        base: &str,
+        request: &ApiRequest,
+        call: Call,
+        stamp: &Stamp,
+        decode: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let mut attempt = 0;
         let mut may_have_acted = false;
         let mut last: Option<Error> = None;
@@ -210,11 +224,11 @@ impl Client {
                         after: call.begun.elapsed(),
                         awaited: Awaited::Turn,
                     };
-                    Error::new(request.operation, kind).with_attempts(attempt, request_id)
+                    Error::new(request.operation, kind).with_attempts(attempt, stamp.request_id)
                 }));
             }
             attempt += 1;
-            let outcome = self.attempt(base, request, call, stamp).await;
+            let outcome = self.attempt(base, request, call, stamp, &decode).await;
             let failed = match outcome {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
@@ -222,9 +236,14 @@ impl Client {
             may_have_acted |= failed.may_have_acted && request.repeat != Repeat::Harmless;
             let error = failed
                 .error
-                .with_attempts(attempt, request_id)
+                .with_attempts(attempt, stamp.request_id)
                 .with_ambiguous(may_have_acted);
-            let may_repeat = failed.repeatable && request.repeat != Repeat::Never;
+            let may_repeat = failed.repeatable
+                && match request.repeat {
+                    Repeat::Harmless | Repeat::SameId => true,
+                    Repeat::Unacted => !failed.may_have_acted,
+                    Repeat::Never => false,
+                };
             if !may_repeat || attempt >= call.attempts {
                 return Err(error);
             }
@@ -236,7 +255,7 @@ impl Client {
                 return Err(error);
             }
             warn!(
-                operation = request.operation, %request_id, attempt,
+                operation = request.operation, request_id = ?stamp.request_id, attempt,
                 delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                 "trying again: {}", error.kind()
             );
@@ -245,12 +264,13 @@ impl Client {
         }
     }
 
-    async fn attempt<T: DeserializeOwned>(
+    async fn attempt<T>(
         &self,
         base: &str,
         request: &ApiRequest,
         call: Call,
-        stamp: Stamp,
+        stamp: &Stamp,
+        decode: &impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, FailedAttempt> {
         let deadline = call.deadline.min(Instant::now() + call.attempt);
         let operation = request.operation;
@@ -275,47 +295,49 @@ impl Client {
                 });
             }
         };
-        debug!(operation, request_id = %stamp.request_id, status = answer.status, "answered");
+        debug!(operation, request_id = ?stamp.request_id, status = answer.status, "answered");
         if (200..300).contains(&answer.status) {
-            self.decode(request, &answer)
+            decode(&answer.body)
+                .map_err(|reason| self.undecodable(request, &answer, &reason, &stamp.caller))
         } else {
-            Err(self.refused(request, &answer))
+            Err(self.refused(request, &answer, &stamp.caller))
         }
     }
 
-    fn decode<T: DeserializeOwned>(
+    fn undecodable(
         &self,
         request: &ApiRequest,
         answer: &Answer,
-    ) -> Result<T, FailedAttempt> {
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let kind = ErrorKind::Undecodable {
-                reason: self.mask(&error.to_string()),
-                excerpt: excerpt(&self.mask(&String::from_utf8_lossy(&answer.body))),
-            };
-            FailedAttempt {
-                error: Error::new(request.operation, kind).with_status(Some(answer.status)),
-                // A read may have met a proxy's page. Anything else was done: asking again for a
-                // better answer could do it twice.
-                repeatable: request.repeat == Repeat::Harmless,
-                retry_after: None,
-                may_have_acted: true,
-            }
-        })
+        reason: &str,
+        caller: &Caller,
+    ) -> FailedAttempt {
+        let kind = ErrorKind::Undecodable {
+            reason: self.mask(reason, caller),
+            excerpt: excerpt(&self.mask(&String::from_utf8_lossy(&answer.body), caller)),
+        };
+        FailedAttempt {
+            error: Error::new(request.operation, kind).with_status(Some(answer.status)),
+            // A read may have met a proxy's page. Anything else was done: asking again for a
+            // better answer could do it twice.
+            repeatable: request.repeat == Repeat::Harmless,
+            retry_after: None,
+            may_have_acted: true,
+        }
     }
 
-    fn refused(&self, request: &ApiRequest, answer: &Answer) -> FailedAttempt {
+    fn refused(&self, request: &ApiRequest, answer: &Answer, caller: &Caller) -> FailedAttempt {
         let Answer {
             status,
             retry_after,
             body,
         } = answer;
-        let text = self.mask(&String::from_utf8_lossy(body));
+        let text = self.mask(&String::from_utf8_lossy(body), caller);
         let Verdict {
             kind,
             retryable_by_word,
         } = classify(*status, &text, *retry_after);
-        let asks_for_quiet = matches!(status, 429 | 503);
+        // One instance that is busy says nothing of the service.
+        let asks_for_quiet = matches!(status, 429 | 503) && matches!(caller, Caller::Account);
         if let Some(time) = retry_after.filter(|_| asks_for_quiet) {
             warn!(
                 operation = request.operation,
@@ -338,10 +360,22 @@ impl Client {
         }
     }
 
-    /// `text` without the API key, should the service have quoted it.
-    fn mask(&self, text: &str) -> String {
-        self.shared.redactor.text(text).into_owned()
+    /// `text` without the credentials, should somebody have quoted one.
+    fn mask(&self, text: &str, caller: &Caller) -> String {
+        let text = self.shared.redactor.text(text);
+        match caller {
+            Caller::Runner(Some(token)) => {
+                let token = String::from_utf8_lossy(token.as_bytes());
+                Redactor::new([token.as_ref()]).text(&text).into_owned()
+            }
+            Caller::Runner(None) | Caller::Account => text.into_owned(),
+        }
     }
+}
+
+/// What most successes are read by.
+pub(crate) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 /// An attempt that did not succeed, and what that means for the next one.

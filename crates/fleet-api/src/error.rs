@@ -161,9 +161,26 @@ pub enum ErrorKind {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The instance's manager answered that the operation itself failed, for example a statement
+    /// that `SQLite` refuses.
+    #[error("it did not work: {message}")]
+    Operation {
+        /// What the manager said.
+        message: String,
+    },
     /// An id that cannot stand in a URL; no request was made.
     #[error(transparent)]
     InvalidId(InvalidId),
+    /// A value that cannot be used as it stands, named by `what`; no request was made.
+    #[error("{what} {value:?} {reason}")]
+    InvalidValue {
+        /// What it is: `address`, `table`.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong, reading on from the value: `is empty`.
+        reason: String,
+    },
     /// An argument that makes no sense; no request was made.
     #[error("{reason}")]
     InvalidArgument {
@@ -230,9 +247,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_attempts(mut self, attempts: u32, request_id: RequestId) -> Self {
+    pub(crate) fn with_attempts(mut self, attempts: u32, request_id: Option<RequestId>) -> Self {
         self.0.attempts = attempts;
-        self.0.request_id = Some(request_id);
+        self.0.request_id = request_id;
         self
     }
 

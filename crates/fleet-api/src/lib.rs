@@ -38,6 +38,7 @@
 //! It never follows a redirect, and the API key leaves in the `Authorization` header alone.
 
 pub mod bundle;
+pub mod manager;
 pub mod native_verifier;
 pub mod pickle;
 pub mod python_source;

@@ -54,6 +54,8 @@ pub enum Repeat {
     Harmless,
     /// The same as sending it once, or nothing that matters, as long as the request id is the same.
     SameId,
+    /// It acts once more: only an attempt that certainly had no effect is repeated.
+    Unacted,
     /// It may undo somebody else's change.
     Never,
 }
