@@ -17,11 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, App, AppState, Credentials, Verification};
-use crate::clock::Clock;
+use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
+use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
 use crate::instance::{EndCause, Host};
+use crate::judge::Judge;
 use crate::package::{Package, TemplateError, Templates, discover};
-use crate::store::{Ledger, Store};
+use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
 
@@ -112,6 +114,19 @@ impl Server {
             },
         })
         .map_err(StartError::Verifiers)?;
+        // First: it sets the provider that the judge's client needs as well.
+        let http = http_client().map_err(StartError::Http)?;
+        let judge = config
+            .judge
+            .map(|judge| {
+                Judge::new(
+                    judge,
+                    config.shim.clone(),
+                    loaded.dirs.data.join("verifiers"),
+                )
+            })
+            .transpose()
+            .map_err(StartError::Http)?;
         let host = Host {
             clock: Clock::new(config.clock_scale),
             shim: config.shim,
@@ -119,17 +134,21 @@ impl Server {
             instances_dir: loaded.dirs.instances_path.clone(),
             keep_instance_dirs: config.keep_instance_dirs,
             templates: loaded.templates,
-            http: http_client().map_err(StartError::Http)?,
+            http,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
             ledger: Ledger::default(),
         };
+        let (tasks, archive, past) =
+            open_archive(loaded.place, loaded.tasks, host.clock.now()).await?;
         let app = App(Arc::new(AppState {
             host: Arc::new(host),
             packages: loaded.packages,
-            store: Store::new(config.instance_limit),
-            tasks: loaded.tasks,
+            store: Store::new(config.instance_limit, past),
+            archive,
+            tasks,
             verifier,
+            judge,
             credentials: Credentials::new(config.api_key.as_ref()),
             regions: config.regions,
             maximum_lease: config.maximum_lease,
@@ -200,6 +219,7 @@ impl Server {
         {
             self.serving.abort();
         }
+        app.archive.close().await;
         let mut leftovers = Vec::new();
         for instance in app.store.all() {
             let state = instance.state();
@@ -284,6 +304,7 @@ struct Loaded {
     tasks: TaskCatalogue,
     task_folders: Vec<PathBuf>,
     templates: Templates,
+    place: Place,
     dirs: Dirs,
 }
 
@@ -301,12 +322,18 @@ impl Loaded {
             .filter_map(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned))
             .collect();
         let dirs = Dirs::make(config).map_err(StartError::DataDir)?;
+        let place = match &config.state_dir {
+            Some(dir) => Place::lasting(dir),
+            None => Place::temporary(&dirs.data),
+        }
+        .map_err(StartError::State)?;
         let templates = build_templates(&packages, &dirs.templates())?;
         Ok(Self {
             packages,
             tasks,
             task_folders,
             templates,
+            place,
             dirs,
         })
     }
@@ -333,6 +360,39 @@ fn build_templates(
             reason: crate::error_chain(&error),
         }
     })
+}
+
+/// Opens what outlives servers, ends what the last one left alive, and puts its tasks over those of the files.
+async fn open_archive(
+    place: Place,
+    tasks: TaskCatalogue,
+    now: jiff::Timestamp,
+) -> Result<(TaskCatalogue, Archive, Past), StartError> {
+    let file = place.database().to_owned();
+    let archive = tokio::task::spawn_blocking(move || Archive::open(place))
+        .await
+        .map_err(|panic| StartError::Data {
+            reason: panic.to_string(),
+        })?
+        .map_err(StartError::State)?;
+    let not_before = now.as_second() - i64::try_from(REQUEST_IDS_KEPT.as_secs()).unwrap_or(0);
+    let (past, stored, projects) = archive
+        .write(move |connection| {
+            Ok::<_, ArchiveError>((
+                sql::instances::take_over(connection, &text(now), not_before)?,
+                sql::tasks::all(connection)?,
+                sql::tasks::projects(connection)?,
+            ))
+        })
+        .await
+        .map_err(|error| StartError::State(StateError::read(file, error)))?;
+    for task in stored {
+        tasks.put(task);
+    }
+    for (project, created_at) in projects {
+        tasks.add_project(project, created_at);
+    }
+    Ok((tasks, archive, past))
 }
 
 fn http_client() -> Result<reqwest::Client, reqwest::Error> {
