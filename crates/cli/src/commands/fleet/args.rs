@@ -3,7 +3,9 @@
 use clap::{Args, Subcommand};
 use fleet_api::types::{ProfileId, RunId};
 
+use super::db::DbArgs;
 use super::envs::EnvsArgs;
+use super::files::FilesArgs;
 use super::instances::{CloseArgs, InstancesArgs};
 use super::jobs::JobsArgs;
 use super::projects::ProjectsArgs;
@@ -56,6 +58,11 @@ pub(crate) enum FleetCommand {
     /// Stored verifiers
     #[command(visible_alias = "verifier")]
     Verifiers(VerifiersArgs),
+    /// The databases of an instance: tables, rows, differences
+    Db(DbArgs),
+    /// The files of an instance
+    #[command(visible_alias = "file")]
+    Files(FilesArgs),
     /// Jobs: batches of sessions
     #[command(visible_alias = "job")]
     Jobs(JobsArgs),

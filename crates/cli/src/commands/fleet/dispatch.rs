@@ -5,7 +5,9 @@ use fleet_api::{Client, DEFAULT_BASE_URL, RateLimits};
 use super::args::{FleetArgs, FleetCommand};
 use super::failed::{API_KEY, Done};
 use super::output::Output;
-use super::{account, envs, instances, jobs, projects, runs, sessions, tasks, verifiers, verify};
+use super::{
+    account, db, envs, files, instances, jobs, projects, runs, sessions, tasks, verifiers, verify,
+};
 use crate::failure::{Failure, Outcome};
 use crate::printer::Printer;
 use crate::service::Service;
@@ -33,6 +35,8 @@ async fn answer(command: FleetCommand, client: &Client, out: Output) -> Done {
         FleetCommand::Projects(args) => projects::projects(args, client, out).await,
         FleetCommand::Verify(args) => verify::verify(args, client, out).await,
         FleetCommand::Verifiers(args) => verifiers::verifiers(args, client, out).await,
+        FleetCommand::Db(args) => db::db(args, client, out).await,
+        FleetCommand::Files(args) => files::files(args, client, out).await,
         FleetCommand::Jobs(args) => jobs::jobs(args, client, out).await,
         FleetCommand::Sessions(args) => sessions::sessions(args, client, out).await,
     }

@@ -201,7 +201,10 @@ fn word(error: &Error) -> &'static str {
         ErrorKind::Network { .. } => "network",
         ErrorKind::Undecodable { .. } => "undecodable",
         ErrorKind::BodyTooLarge { .. } => "body_too_large",
-        ErrorKind::InvalidId(_) | ErrorKind::InvalidArgument { .. } => "usage",
+        ErrorKind::Operation { .. } => "operation",
+        ErrorKind::InvalidId(_)
+        | ErrorKind::InvalidArgument { .. }
+        | ErrorKind::InvalidValue { .. } => "usage",
         _ => "api",
     }
 }

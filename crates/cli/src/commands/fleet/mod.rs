@@ -6,13 +6,16 @@
 mod account;
 mod args;
 mod ask;
+mod db;
 mod dispatch;
 mod envs;
 mod failed;
+mod files;
 mod grid;
 mod input;
 mod instances;
 mod jobs;
+mod manager;
 mod moment;
 mod output;
 mod projects;

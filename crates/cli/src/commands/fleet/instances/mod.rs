@@ -4,6 +4,7 @@ mod close;
 mod keep_alive;
 mod list;
 mod make;
+mod manage;
 mod topic;
 
 pub(crate) use close::CloseArgs;

@@ -7,7 +7,9 @@ use super::close::{self, CloseAllArgs, CloseArgs};
 use super::keep_alive::{self, HeartbeatArgs};
 use super::list::{self, GetArgs, ListArgs};
 use super::make::{self, MakeArgs};
+use super::manage::{self, BrowserArgs, ResetArgs};
 use crate::commands::fleet::failed::Done;
+use crate::commands::fleet::manager::Target;
 use crate::commands::fleet::output::Output;
 
 #[derive(Debug, Args)]
@@ -35,6 +37,14 @@ enum InstancesCommand {
     Close(CloseArgs),
     /// Close all of a run, or all of an account
     CloseAll(CloseAllArgs),
+    /// The databases and browsers of one
+    Resources(Target),
+    /// Whether the manager of one is well
+    Health(Target),
+    /// Back to the data that one began with
+    Reset(ResetArgs),
+    /// Start the browser of one and tell its addresses
+    Browser(BrowserArgs),
 }
 
 pub(in crate::commands::fleet) async fn instances(
@@ -49,6 +59,10 @@ pub(in crate::commands::fleet) async fn instances(
         InstancesCommand::Heartbeat(args) => keep_alive::heartbeat(args, client, out).await,
         InstancesCommand::Close(args) => close::close(args, client, out).await,
         InstancesCommand::CloseAll(args) => close::close_all(&args, client, out).await,
+        InstancesCommand::Resources(target) => manage::resources(&target, client, out).await,
+        InstancesCommand::Health(target) => manage::health(&target, client, out).await,
+        InstancesCommand::Reset(args) => manage::reset(&args, client, out).await,
+        InstancesCommand::Browser(args) => manage::browser(&args, client, out).await,
     }
 }
 

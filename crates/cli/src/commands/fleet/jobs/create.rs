@@ -18,7 +18,7 @@ pub(super) struct CreateArgs {
     #[arg(long = "model", value_name = "MODEL", required = true)]
     models: Vec<String>,
     #[command(flatten)]
-    tasks: Tasks,
+    tasks: Selection,
     /// Without this task; may be given more than once
     #[arg(long = "exclude", value_name = "KEY")]
     excluded: Vec<String>,
@@ -62,10 +62,10 @@ pub(super) struct CreateArgs {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Tasks {
+struct Selection {
     /// These tasks; may be given more than once
     #[arg(long = "task", value_name = "KEY")]
-    tasks: Vec<String>,
+    keys: Vec<String>,
     /// The tasks of this project
     #[arg(long, value_name = "KEY")]
     project: Option<String>,
@@ -137,7 +137,7 @@ fn body(args: CreateArgs) -> Result<CreateJobBody, Failed> {
         pass_k: args.pass_k,
         env_key: args.tasks.env.map(EnvKey::new),
         project_key: args.tasks.project.map(ProjectKey::new),
-        task_keys: keys(args.tasks.tasks),
+        task_keys: keys(args.tasks.keys),
         excluded_task_keys: keys(args.excluded),
         max_steps: args.max_steps,
         max_duration_minutes: args.max_duration,

@@ -173,15 +173,12 @@ fn batches(messages: Vec<SessionMessage>) -> Vec<Vec<SessionMessage>> {
         let full = |batch: &Vec<SessionMessage>| {
             batch.len() >= MESSAGES_PER_REQUEST || bytes + size > BYTES_PER_REQUEST
         };
-        match batches.last_mut().filter(|batch| !full(batch)) {
-            Some(batch) => {
-                batch.push(message);
-                bytes += size;
-            }
-            None => {
-                batches.push(vec![message]);
-                bytes = size;
-            }
+        if let Some(batch) = batches.last_mut().filter(|batch| !full(batch)) {
+            batch.push(message);
+            bytes += size;
+        } else {
+            batches.push(vec![message]);
+            bytes = size;
         }
     }
     batches

@@ -69,7 +69,7 @@ fn part(part: &Value) -> String {
     }
 }
 
-/// `name(arguments)`, for the form of OpenAI and for a plain one.
+/// `name(arguments)`, for the form of `OpenAI` and for a plain one.
 fn tool_call(call: &Value) -> String {
     let function = call.get("function").unwrap_or(call);
     let Some(name) = function.get("name").and_then(Value::as_str) else {
@@ -86,15 +86,14 @@ fn tool_call(call: &Value) -> String {
 }
 
 fn summary(answer: &Transcript) -> String {
-    let mut text = report::text::plural(answer.transcript.len(), "message");
-    if let Some(task) = &answer.task {
-        text.push_str(&format!(", task {}", one_line(task.key.as_str())));
-    }
+    let task = answer.task.as_ref();
     let score = answer.verifier_execution.as_ref().and_then(|run| run.score);
-    if let Some(score) = score {
-        text.push_str(&format!(", score {}", report::text::score(score)));
-    }
-    text
+    let parts = [
+        Some(report::text::plural(answer.transcript.len(), "message")),
+        task.map(|task| format!("task {}", one_line(task.key.as_str()))),
+        score.map(|score| format!("score {}", report::text::score(score))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
