@@ -141,8 +141,10 @@ pub(super) async fn get(args: GetArgs, client: &Client, out: Output) -> Done {
 /// A task for people; its prompt below, as it is.
 pub(super) fn tell(task: &Task, out: Output) {
     let object = |object: &serde_json::Map<_, _>| {
-        let shown = serde_json::Value::Object(object.clone()).to_string();
-        (!object.is_empty()).then_some(shown).unwrap_or_default()
+        if object.is_empty() {
+            return String::new();
+        }
+        serde_json::Value::Object(object.clone()).to_string()
     };
     let id = task
         .verifier
