@@ -373,6 +373,9 @@ pub(crate) struct LocalArgs {
         value_delimiter = ','
     )]
     pub(crate) verifier_read: Vec<PathBuf>,
+    /// Write every request into this file, one JSON line each, secrets masked
+    #[arg(long, value_name = "FILE", env = "HARNESS_RECORD")]
+    pub(crate) record: Option<PathBuf>,
     /// Print where it listens as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,6 +1,6 @@
 //! The binary `harness`: arguments become settings, settings go to one function per command, which answers with
 //! an exit code. The same binary, started with `__shim`, is the supervisor of a process tree, and started with
-//! `__sandbox` it confines itself and becomes a verifier.
+//! `__sandbox` it confines itself and becomes a verifier; with `__document` it reads one document for the embedded server.
 
 mod args;
 mod commands;
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     {
         Some("__shim") => process_tree::shim_main(),
         Some("__sandbox") => sandbox::sandbox_main(),
+        Some("__document") => fleet_local::document_main(),
         _ => commands::main(),
     }
 }

@@ -76,6 +76,9 @@ pub struct ServerConfig {
     pub maximum_lease: Duration,
     /// Between TERM and KILL for apps.
     pub app_grace: Duration,
+    /// Write every request of the API into this file, one JSON line each, with what is secret masked;
+    /// what is there already stays. Bounded: 1 MiB of a body, 256 MiB in all.
+    pub record: Option<PathBuf>,
     /// Leave the directories of ended instances, for looking into them.
     pub keep_instance_dirs: bool,
     /// How many times faster than real time leases run; 1 outside of tests.
@@ -109,6 +112,7 @@ impl ServerConfig {
             concurrent_starts: cores * 2,
             maximum_lease: MAXIMUM_LEASE,
             app_grace: APP_GRACE,
+            record: None,
             keep_instance_dirs: false,
             clock_scale: 1.0,
         }
@@ -157,6 +161,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("could not use the data directory")]
     DataDir(#[source] std::io::Error),
+    /// The file for recorded requests cannot be written.
+    #[error("could not open {} for recording requests", path.display())]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// What outlives servers cannot be used.
     #[error("could not open the server's state")]
     State(#[source] StateError),

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use fleet_api::types::manager::{BrowserAddresses, ExecuteFunctionBody, ExecuteFunctionResponse};
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 /// The name under which a package declares its main database, and under which clients find it.
 pub const CURRENT: &str = "current";
@@ -69,6 +71,37 @@ pub enum HookError {
     },
 }
 
+/// The time and the chance that an instance begins with, where somebody chose them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Beginning {
+    /// What its clock shows when its apps start; none: the real time.
+    pub timestamp: Option<Timestamp>,
+    /// Seed of its apps' chance.
+    pub seed: Option<i64>,
+}
+
+/// Runs functions against an instance, where it can be asked to.
+pub trait FunctionRunner: Send + Sync + fmt::Debug {
+    /// Runs a function of two snapshots to its end.
+    fn run(&self, body: ExecuteFunctionBody) -> BoxFuture<'_, ExecuteFunctionResponse>;
+}
+
+/// The browser of an instance.
+pub trait Browser: Send + Sync + fmt::Debug {
+    /// Makes sure that it runs, with a window of so many pixels; a running one is left as it is.
+    fn start(&self, width: u32, height: u32) -> BoxFuture<'_, Result<(), BrowserError>>;
+    /// Where it is reached; `None` while it does not run.
+    fn addresses(&self) -> BoxFuture<'_, Option<BrowserAddresses>>;
+}
+
+/// A browser did not start.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the browser did not start: {reason}")]
+pub struct BrowserError {
+    /// Why, for a person.
+    pub reason: String,
+}
+
 /// Work on an instance's files that must not race with its apps.
 pub type QuietWork = Box<dyn FnOnce() -> std::io::Result<()> + Send + 'static>;
 
@@ -77,4 +110,12 @@ pub trait ManagerHooks: Send + Sync + fmt::Debug {
     /// Stops every app of the instance, runs `work` on a blocking thread, and starts the apps again
     /// on the same ports; returns when they are healthy. Calls are serialised per instance.
     fn with_apps_stopped(&self, work: QuietWork) -> BoxFuture<'_, Result<(), HookError>>;
+
+    /// From the next start of its apps on, the instance takes this for the time and for chance.
+    fn begin(&self, _beginning: Beginning) {}
+
+    /// The instance's clock.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
 }

@@ -20,9 +20,11 @@ use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host};
+use crate::instance::{EndCause, Host, find_browser};
 use crate::judge::Judge;
+use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
+use crate::recorder::{self, Recorder};
 use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
@@ -74,6 +76,7 @@ pub struct Server {
     app: App,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    recorder: Option<Recorder>,
     /// Held for its removal, which comes last.
     _dirs: Dirs,
 }
@@ -100,20 +103,23 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
-        let verifier = VerifierService::new(VerifyConfig {
-            data_dir: loaded.dirs.data.join("verifiers"),
-            python: config.python,
-            time_limit: config.verifier_time_limit,
-            memory_limit: config.verifier_memory_limit,
-            shim: config.shim.clone(),
-            base_url: format!("http://{address}"),
-            sandbox: SandboxConfig {
-                mode: config.verifier_sandbox,
-                launcher: config.sandbox,
-                read: loaded.readable(config.verifier_read),
-            },
-        })
-        .map_err(StartError::Verifiers)?;
+        let recorder = open_recorder(&config)?;
+        let verifier = Arc::new(
+            VerifierService::new(VerifyConfig {
+                data_dir: loaded.dirs.data.join("verifiers"),
+                python: config.python,
+                time_limit: config.verifier_time_limit,
+                memory_limit: config.verifier_memory_limit,
+                shim: config.shim.clone(),
+                base_url: format!("http://{address}"),
+                sandbox: SandboxConfig {
+                    mode: config.verifier_sandbox,
+                    launcher: config.sandbox,
+                    read: loaded.readable(config.verifier_read),
+                },
+            })
+            .map_err(StartError::Verifiers)?,
+        );
         // First: it sets the provider that the judge's client needs as well.
         let http = http_client().map_err(StartError::Http)?;
         let judge = config
@@ -129,6 +135,9 @@ impl Server {
             .map_err(StartError::Http)?;
         let host = Host {
             clock: Clock::new(config.clock_scale),
+            verifier: Arc::clone(&verifier),
+            documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
+            browser: find_browser(),
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),
@@ -137,6 +146,7 @@ impl Server {
             http,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
+            recorder: recorder.clone(),
             ledger: Ledger::default(),
         };
         let (tasks, archive, past) =
@@ -173,6 +183,7 @@ impl Server {
             app,
             stop,
             serving,
+            recorder,
             _dirs: loaded.dirs,
         })
     }
@@ -218,6 +229,9 @@ impl Server {
             .is_err()
         {
             self.serving.abort();
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.flush().await;
         }
         app.archive.close().await;
         let mut leftovers = Vec::new();
@@ -349,6 +363,17 @@ impl Loaded {
             .chain(self.task_folders.iter().cloned())
             .collect()
     }
+}
+
+fn open_recorder(config: &ServerConfig) -> Result<Option<Recorder>, StartError> {
+    let Some(path) = &config.record else {
+        return Ok(None);
+    };
+    let lines = recorder::open(path).map_err(|source| StartError::Record {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(Recorder::new(lines, config.api_key.as_ref())))
 }
 
 fn build_templates(

@@ -1,4 +1,4 @@
-//! The demo environment: a small support desk (HTML pages, a JSON API, a database behind both) and a
+//! The demo environment: a small support desk (HTML pages, a JSON API, tools over MCP, a database behind them) and a
 //! scripted agent that works in it through the API.
 //!
 //! The desk is an ordinary application: it knows nothing of runs, tasks or verifiers. The agent is
@@ -8,6 +8,7 @@
 pub mod agent;
 mod api;
 mod clock;
+mod mcp;
 mod model;
 mod pages;
 mod query;

@@ -19,7 +19,7 @@ use tower_http::{timeout::TimeoutLayer, trace::TraceLayer};
 use crate::{
     api,
     clock::Today,
-    pages,
+    mcp, pages,
     store::{OpenError, Store},
 };
 
@@ -168,6 +168,7 @@ fn router(store: Store) -> Router {
     Router::new()
         .route("/health", get(health))
         .nest("/api", api::router())
+        .merge(mcp::routes(store.clone()))
         .merge(pages::router())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(

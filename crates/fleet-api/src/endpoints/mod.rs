@@ -1,6 +1,7 @@
 //! The calls that are one request each (or, for tasks, one per batch of keys).
 
 mod jobs;
+mod repeat;
 mod sessions;
 mod tasks;
 

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Problem};
 use super::state::AppState;
+use crate::gateway::COMPUTER_IMAGE;
 use crate::instance::InstanceSpec;
 use crate::instance::lease::{HEARTBEAT_RANGE, LeaseTerms};
 use crate::package::is_variable_name;
+use crate::seam::Beginning;
 
 /// How long a create is held if the caller does not say; the official client always does.
 const DEFAULT_WAIT: Duration = Duration::from_mins(15);
@@ -17,7 +20,7 @@ const DEFAULT_WAIT: Duration = Duration::from_mins(15);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Ids and names are kept as they come, but not without bound.
-const LONGEST_TEXT: usize = 1024;
+pub(super) const LONGEST_TEXT: usize = 1024;
 
 /// A checked create.
 #[derive(Debug)]
@@ -39,6 +42,17 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
     let region = fields.text("region").filter(|region| !region.is_empty());
     let run_id = fields.text("run_id").filter(|run| !run.is_empty());
     let env_variables = fields.object("env_variables").unwrap_or_default();
+    let image_type = fields.text("image_type").filter(|image| !image.is_empty());
+    if image_type
+        .as_ref()
+        .is_some_and(|image| image.contains('\0'))
+    {
+        fields.problem("image_type", "contains a NUL character", "value_error");
+    }
+    let beginning = Beginning {
+        timestamp: fields.time("timestamp"),
+        seed: fields.integer("seed"),
+    };
     let ttl = fields.seconds("ttl_seconds", 1, i64::MAX);
     let heartbeat_interval = fields.seconds(
         "heartbeat_interval",
@@ -79,6 +93,11 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         .ok_or_else(|| {
             ApiError::version_not_found(env_version.as_deref().unwrap_or_default(), &env_key)
         })?;
+    if image_type.as_deref() == Some(COMPUTER_IMAGE) && !package.has_computer_mcp() {
+        return Err(ApiError::bad_request(format!(
+            "Image type '{COMPUTER_IMAGE}' is not offered by '{env_key}': none of its apps has a computer_mcp"
+        )));
+    }
     let region = match region {
         None => app.regions.first().cloned().unwrap_or_default(),
         Some(region) if app.regions.contains(&region) => region,
@@ -105,6 +124,8 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         databases,
         region,
         env_variables,
+        image_type,
+        beginning,
         run_id,
         lease: LeaseTerms {
             ttl,
@@ -202,6 +223,27 @@ impl Fields {
         }
         self.problem(field, "Input should be a valid dictionary", "dict_type");
         None
+    }
+
+    fn integer(&mut self, field: &str) -> Option<i64> {
+        let number = self.take(field)?.as_i64();
+        if number.is_none() {
+            self.problem(field, "Input should be a valid integer", "int_type");
+        }
+        number
+    }
+
+    /// A moment in seconds since 1970.
+    fn time(&mut self, field: &str) -> Option<Timestamp> {
+        let time = Timestamp::from_second(self.integer(field)?);
+        if time.is_err() {
+            self.problem(
+                field,
+                "Input should be a Unix time in seconds",
+                "value_error",
+            );
+        }
+        time.ok()
     }
 
     fn seconds(&mut self, field: &str, least: i64, most: i64) -> Option<Duration> {

@@ -14,7 +14,8 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, judge, login, sessions, tasks, verifiers};
+use super::{auth, catalogue, instances, jobs, judge, login, openapi, sessions, tasks, verifiers};
+use crate::recorder::{AsSent, Plane};
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
 const BODY_LIMIT: usize = 32 << 20;
@@ -24,7 +25,9 @@ pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
 
 /// The whole control plane.
 pub(crate) fn service(app: App) -> Service {
-    let router = Router::new()
+    let recorder = app.host.recorder.clone();
+    let mut router = Router::new()
+        .route(openapi::PATH, get(openapi::control))
         .route("/v1/env", get(catalogue::environments))
         .route(
             "/v1/env/instances",
@@ -78,6 +81,9 @@ pub(crate) fn service(app: App) -> Service {
         .layer(middleware::from_fn_with_state(app.clone(), auth::guard))
         .layer(middleware::from_fn(catch_panics))
         .with_state(app);
+    if let Some(recorder) = recorder {
+        router = recorder.around(router, Plane::Control);
+    }
     MapRequest::new(router, tidy as fn(Request) -> Request)
 }
 
@@ -127,7 +133,8 @@ fn tidy(mut request: Request) -> Request {
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
+            let as_sent = std::mem::replace(request.uri_mut(), uri);
+            request.extensions_mut().insert(AsSent(as_sent));
         }
     }
     request

@@ -31,7 +31,7 @@ pub(crate) struct AppState {
     pub(crate) store: Store,
     pub(crate) archive: Archive,
     pub(crate) tasks: TaskCatalogue,
-    pub(crate) verifier: VerifierService,
+    pub(crate) verifier: Arc<VerifierService>,
     pub(crate) judge: Option<Judge>,
     pub(crate) credentials: Credentials,
     pub(crate) regions: Vec<String>,

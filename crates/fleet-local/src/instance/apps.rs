@@ -320,6 +320,17 @@ impl<'a> AppGroup<'a> {
                 other => set(name, &other.to_string()),
             }
         }
+        if let Some(image) = &spec.image_type {
+            set("FLEET_IMAGE_TYPE", image);
+        }
+        let beginning = self.instance.beginning();
+        if let Some(time) = beginning.timestamp {
+            set("FLEET_TIMESTAMP", &time.as_second().to_string());
+            set("CURRENT_DATE", &time.strftime("%Y-%m-%d").to_string());
+        }
+        if let Some(seed) = beginning.seed {
+            set("FLEET_SEED", &seed.to_string());
+        }
         set("FLEET_INSTANCE_ID", self.instance.id.as_str());
         set("FLEET_ENV_KEY", &spec.package.key);
         set("FLEET_ENV_VERSION", &spec.version);

@@ -10,6 +10,8 @@ use crate::seam::{DatabaseFiles, InstanceFiles};
 const DATA: &str = "data";
 /// Folder of what the apps and the setup commands print.
 pub(crate) const LOGS: &str = "logs";
+/// Folder of the browser's profile.
+pub(crate) const BROWSER: &str = ".browser";
 
 /// Where the files of an instance will be. Nothing is created.
 pub(crate) fn plan(dir: &Path, databases: &DatabasePaths) -> InstanceFiles {

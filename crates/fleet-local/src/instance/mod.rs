@@ -2,6 +2,7 @@
 //! `pending` to its end.
 
 mod apps;
+mod browser;
 mod files;
 pub(crate) mod lease;
 pub(crate) mod memory;
@@ -10,6 +11,7 @@ mod ports;
 mod record;
 mod supervisor;
 
-pub(crate) use files::plan as plan_files;
+pub(crate) use browser::{InstanceBrowser, find as find_browser};
+pub(crate) use files::{BROWSER, LOGS, plan as plan_files};
 pub(crate) use record::{EndCause, Instance, InstanceSpec, Status, Urls};
 pub(crate) use supervisor::{Host, supervise};

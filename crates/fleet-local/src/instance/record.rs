@@ -2,8 +2,8 @@
 //! status to the next.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use fleet_api::types::InstanceId;
 use futures::future::BoxFuture;
@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::{LeaseEnd, LeaseTerms};
+use crate::clock::after;
 use crate::package::{DatabasePaths, Package};
-use crate::seam::{HookError, InstanceFiles, InstanceView, ManagerHooks, QuietWork};
+use crate::seam::{Beginning, HookError, InstanceFiles, InstanceView, ManagerHooks, QuietWork};
 
 /// What was asked for, with every default resolved.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct InstanceSpec {
     pub(crate) databases: DatabasePaths,
     pub(crate) region: String,
     pub(crate) env_variables: Map<String, Value>,
+    pub(crate) image_type: Option<String>,
+    pub(crate) beginning: Beginning,
     pub(crate) run_id: Option<String>,
     pub(crate) lease: LeaseTerms,
 }
@@ -94,6 +97,22 @@ pub(crate) struct Urls {
     pub(crate) manager: String,
 }
 
+/// What the instance takes for the time and for chance, since when.
+#[derive(Debug, Clone, Copy)]
+struct InstanceClock {
+    beginning: Beginning,
+    since: Instant,
+}
+
+impl InstanceClock {
+    fn starting(beginning: Beginning) -> Mutex<Self> {
+        Mutex::new(Self {
+            beginning,
+            since: Instant::now(),
+        })
+    }
+}
+
 /// The part of an instance that changes.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
@@ -119,6 +138,7 @@ pub(crate) struct Instance {
     pub(crate) files: InstanceFiles,
     pub(crate) created_at: Timestamp,
     state: watch::Sender<State>,
+    clock: Mutex<InstanceClock>,
     stop: CancellationToken,
     quiet: mpsc::Sender<QuietRequest>,
 }
@@ -154,6 +174,7 @@ impl Instance {
         };
         let instance = Self {
             id,
+            clock: InstanceClock::starting(spec.beginning),
             spec,
             files,
             created_at: now,
@@ -183,6 +204,15 @@ impl Instance {
             first
         });
         self.stop.cancel();
+    }
+
+    /// What its apps are told to begin with.
+    pub(crate) fn beginning(&self) -> Beginning {
+        self.clock().beginning
+    }
+
+    fn clock(&self) -> InstanceClock {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Completes when somebody asked for the end.
@@ -280,6 +310,21 @@ impl ManagerHooks for Instance {
                 .map_err(|_| self.not_running())?;
             answer.await.unwrap_or_else(|_| Err(self.not_running()))
         })
+    }
+
+    fn begin(&self, beginning: Beginning) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = InstanceClock {
+            beginning,
+            since: Instant::now(),
+        };
+    }
+
+    fn now(&self) -> Timestamp {
+        let clock = self.clock();
+        clock
+            .beginning
+            .timestamp
+            .map_or_else(Timestamp::now, |begun| after(begun, clock.since.elapsed()))
     }
 }
 

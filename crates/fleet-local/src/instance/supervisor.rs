@@ -11,14 +11,19 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::apps::{AppGroup, StartFailure};
+use super::browser::InstanceBrowser;
 use super::files;
 use super::memory;
 use super::record::{EndCause, Instance, QuietRequest, Urls};
 use crate::clock::Clock;
-use crate::gateway::Gateway;
+use crate::gateway::{Equipment, Gateway};
+use crate::manager::documents::DocumentReader;
+use crate::manager::files::{Baseline, Tree};
 use crate::package::Templates;
+use crate::recorder::Recorder;
 use crate::seam::HookError;
 use crate::store::Ledger;
+use crate::verify::VerifierService;
 
 /// What instances need of the server they run in.
 #[derive(Debug)]
@@ -37,6 +42,19 @@ pub(crate) struct Host {
     /// From TERM to KILL.
     pub(crate) app_grace: Duration,
     pub(crate) ledger: Ledger,
+    /// Where requests to managers are written down.
+    pub(crate) recorder: Option<Recorder>,
+    /// Runs what clients want to run inside of instances.
+    pub(crate) verifier: Arc<VerifierService>,
+    pub(crate) documents: DocumentReader,
+    /// The program of instances' browsers, if this machine has one.
+    pub(crate) browser: Option<PathBuf>,
+}
+
+/// What an instance has while it runs, beside its apps.
+struct Open {
+    gateway: Gateway,
+    browser: Option<Arc<InstanceBrowser>>,
 }
 
 /// Runs the instance to its end. `quiet` is the receiver that came with the instance.
@@ -46,13 +64,17 @@ pub(crate) async fn supervise(
     mut quiet: mpsc::Receiver<QuietRequest>,
 ) {
     let mut apps = AppGroup::new(&host, &instance);
+    let mut leftovers = Vec::new();
     let cause = match start(&host, &instance, &mut apps).await {
-        Ok(gateway) => {
+        Ok(Open { gateway, browser }) => {
             let cause = watch(&host, &instance, &mut apps, &mut quiet).await;
             instance.set_ending(cause.clone(), host.clock.now());
             // Before the apps: nobody should reach an environment that is being taken down.
             // Requests in flight end with their app.
             gateway.refuse();
+            if let Some(browser) = browser {
+                leftovers = browser.close().await;
+            }
             apps.stop().await;
             gateway.close().await;
             cause
@@ -64,7 +86,7 @@ pub(crate) async fn supervise(
     instance.set_ending(cause, host.clock.now());
     quiet.close();
     apps.stop().await;
-    let leftovers = apps.into_leftovers();
+    leftovers.extend(apps.into_leftovers());
     let cause = instance.state().ending.expect("set two lines above");
     report(&instance, &cause, &leftovers);
     if !host.keep_instance_dirs {
@@ -85,7 +107,7 @@ async fn start(
     host: &Host,
     instance: &Arc<Instance>,
     apps: &mut AppGroup<'_>,
-) -> Result<Gateway, StartFailure> {
+) -> Result<Open, StartFailure> {
     // Both may be dropped: a place in the queue is given back, and watching for the end has no
     // effect.
     let _permit = tokio::select! {
@@ -106,14 +128,29 @@ async fn start(
         .map(|(name, _)| name.clone())
         .collect();
     let ports = apps.ports();
-    let upstreams = names.iter().cloned().zip(ports.iter().copied()).collect();
-    let gateway = Gateway::open(instance, upstreams, host.http.clone())
-        .await
-        .map_err(|error| {
-            StartFailure::Failed(format!(
-                "the instance's address could not be opened: {error}"
-            ))
-        })?;
+    let browser = host.browser.clone().map(|program| {
+        let (shim, http) = (host.shim.clone(), host.http.clone());
+        Arc::new(InstanceBrowser::new(program, shim, http, instance.clone()))
+    });
+    let equipment = Equipment {
+        verifier: host.verifier.clone(),
+        documents: host.documents.clone(),
+        browser: browser.clone(),
+        baseline: Arc::new(look_at_files(instance).await?),
+    };
+    let gateway = Gateway::open(
+        instance,
+        &ports,
+        host.http.clone(),
+        &equipment,
+        host.recorder.as_ref(),
+    )
+    .await
+    .map_err(|error| {
+        StartFailure::Failed(format!(
+            "the instance's address could not be opened: {error}"
+        ))
+    })?;
     let root = format!("http://127.0.0.1:{}/", gateway.port());
     let urls = Urls {
         apps: instance
@@ -131,7 +168,17 @@ async fn start(
     };
     instance.set_running(urls, host.clock.now());
     tracing::info!(instance = %instance.id, env = %instance.spec.package.key, "instance is running");
-    Ok(gateway)
+    Ok(Open { gateway, browser })
+}
+
+/// What the instance's files are once its apps run: from here on they are what somebody did.
+async fn look_at_files(instance: &Arc<Instance>) -> Result<Baseline, StartFailure> {
+    let tree = Tree::of(&instance.files);
+    tokio::task::spawn_blocking(move || Baseline::take(&tree))
+        .await
+        .map_err(|panic| {
+            StartFailure::Failed(format!("the instance's files could not be read: {panic}"))
+        })
 }
 
 async fn make_files(host: &Host, instance: &Arc<Instance>) -> Result<(), StartFailure> {

@@ -1,20 +1,22 @@
 //! The instance manager: what a client may see and do inside one instance (`…/api/v1/env/*`).
 //!
 //! Responsible for the resources of an instance: its `SQLite` databases (describe, query, reset), the structured diff between seed and
-//! current state, and its files. Not responsible for the life of the instance: that is the server's, reached through
+//! current state, its files and documents, its browser, and functions of clients. Not responsible for the life of the instance: that is the server's, reached through
 //! [`crate::seam::ManagerHooks`].
 
 mod cell;
 pub mod diff;
+pub mod documents;
 pub mod files;
 mod open;
 pub mod query;
 mod routes;
 pub mod schema;
+mod services;
 mod state;
-mod wire;
 
 pub use cell::{Cell, compare_cells};
 pub use open::{OpenError, open_current, open_current_read_only, open_seed};
 pub use routes::router;
+pub use services::{Access, Services};
 pub use state::{InstanceManager, Mode, SqliteResource};

@@ -1,41 +1,9 @@
 //! What tables a database has, and by what a row of each is known.
 
+use fleet_api::types::manager::{ColumnSchema, TableSchema};
 use rusqlite::Connection;
-use serde::Serialize;
-use serde_json::Value;
 
 use super::cell::Cell;
-
-/// One column as `describe` shows it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ColumnInfo {
-    /// 0-based position.
-    pub cid: i64,
-    /// Column name.
-    pub name: String,
-    /// Declared type, as written in the schema; may be empty.
-    #[serde(rename = "type")]
-    pub declared_type: String,
-    /// Whether NOT NULL was declared.
-    pub notnull: bool,
-    /// The default's SQL text.
-    pub default_value: Option<Value>,
-    /// Whether the column belongs to the primary key.
-    pub primary_key: bool,
-    /// 1-based position in the primary key, 0 outside it. The official client reads this one to emulate `PRAGMA table_info`.
-    pub pk: i64,
-}
-
-/// One table as `describe` shows it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TableInfo {
-    /// Table name.
-    pub name: String,
-    /// The statement that made the table.
-    pub sql: String,
-    /// Its columns in order.
-    pub columns: Vec<ColumnInfo>,
-}
 
 /// What the diff must know of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,14 +26,14 @@ pub(crate) fn quote(identifier: &str) -> String {
 ///
 /// # Errors
 /// `SQLite`'s error.
-pub fn describe(connection: &Connection) -> rusqlite::Result<Vec<TableInfo>> {
+pub fn describe(connection: &Connection) -> rusqlite::Result<Vec<TableSchema>> {
     let mut list = connection.prepare("SELECT name, coalesce(sql, '') FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")?;
     let tables = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let tables: Vec<(String, String)> = tables.collect::<rusqlite::Result<_>>()?;
     tables
         .into_iter()
         .map(|(name, sql)| {
-            Ok(TableInfo {
+            Ok(TableSchema {
                 columns: columns(connection, &name)?,
                 name,
                 sql,
@@ -74,19 +42,20 @@ pub fn describe(connection: &Connection) -> rusqlite::Result<Vec<TableInfo>> {
         .collect()
 }
 
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ColumnInfo>> {
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ColumnSchema>> {
     let mut statement = connection.prepare("SELECT cid, name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?) ORDER BY cid")?;
     let rows = statement.query_map([table], |row| {
         let pk: i64 = row.get(5)?;
         let default = Cell::from_ref(row.get_ref(4)?);
-        Ok(ColumnInfo {
-            cid: row.get(0)?,
+        Ok(ColumnSchema {
+            cid: Some(row.get(0)?),
             name: row.get(1)?,
             declared_type: row.get(2)?,
             notnull: row.get(3)?,
             default_value: (!default.is_null()).then(|| default.to_json()),
             primary_key: pk > 0,
-            pk,
+            // The official client reads this one to emulate `PRAGMA table_info`.
+            pk: Some(pk),
         })
     })?;
     rows.collect()

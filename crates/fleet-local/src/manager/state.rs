@@ -4,15 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fleet_api::types::manager::ResourceMode;
+use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::{RwLock, Semaphore};
 
+use super::files::Tree;
 use super::open::{OpenError, open_current, open_current_read_only, open_seed};
 use super::query::Limits;
-use crate::seam::{CURRENT, HookError, InstanceFiles, ManagerHooks};
-
-/// Statements of one instance that run at a time; the official client sends at most ten in parallel.
-const PARALLEL_STATEMENTS: usize = 8;
+use super::services::Services;
+use crate::seam::{Beginning, CURRENT, HookError, InstanceFiles, ManagerHooks};
 
 /// Whether a resource may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub enum Mode {
 
 impl Mode {
     /// The wire form.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn on_the_wire(self) -> ResourceMode {
         match self {
-            Self::ReadOnly => "ro",
-            Self::ReadWrite => "rw",
+            Self::ReadOnly => ResourceMode::ReadOnly,
+            Self::ReadWrite => ResourceMode::ReadWrite,
         }
     }
 }
@@ -70,9 +70,7 @@ struct Inner {
     resources: Vec<SqliteResource>,
     hooks: Arc<dyn ManagerHooks>,
     limits: Limits,
-    /// Held shared by everything that has a database open, exclusively by a reset, which replaces the files.
-    replacing: RwLock<()>,
-    statements: Semaphore,
+    services: Services,
 }
 
 impl InstanceManager {
@@ -83,21 +81,29 @@ impl InstanceManager {
 
     /// A manager over an instance's files.
     pub fn with_limits(files: InstanceFiles, hooks: Arc<dyn ManagerHooks>, limits: Limits) -> Self {
+        Self::with_services(files, hooks, limits, Services::default())
+    }
+
+    /// A manager over an instance's files that can do more than databases and plain files.
+    pub fn with_services(
+        files: InstanceFiles,
+        hooks: Arc<dyn ManagerHooks>,
+        limits: Limits,
+        services: Services,
+    ) -> Self {
         let resources = resources(&files);
-        let (replacing, statements) = (RwLock::new(()), Semaphore::new(PARALLEL_STATEMENTS));
         Self {
             inner: Arc::new(Inner {
                 files,
                 resources,
                 hooks,
                 limits,
-                replacing,
-                statements,
+                services,
             }),
         }
     }
 
-    /// Everything that `GET /resources` lists.
+    /// The databases that `GET /resources` lists.
     pub fn resources(&self) -> &[SqliteResource] {
         &self.inner.resources
     }
@@ -120,13 +126,40 @@ impl InstanceManager {
         &self.inner.files
     }
 
-    /// Makes every current database a fresh copy of its seed; the apps are stopped meanwhile and started again.
+    /// What it can do beyond its databases and files.
+    pub(super) fn services(&self) -> &Services {
+        &self.inner.services
+    }
+
+    /// The instance's files that are no databases.
+    pub(super) fn tree(&self) -> Tree {
+        let services = &self.inner.services;
+        services
+            .tree
+            .clone()
+            .unwrap_or_else(|| Tree::of(&self.inner.files))
+    }
+
+    /// The instance's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.hooks.now()
+    }
+
+    /// Makes every current database a fresh copy of its seed; the apps are stopped meanwhile and started again, with another
+    /// beginning where one is asked for.
     ///
     /// # Errors
     /// The instance is not running, a file could not be replaced, or the apps did not come back.
-    pub async fn reset(&self) -> Result<(), HookError> {
-        let databases: Vec<_> = self.inner.files.databases.values().cloned().collect();
-        let _alone = self.inner.replacing.write().await;
+    pub async fn reset(&self, beginning: Beginning) -> Result<(), HookError> {
+        let own = self.inner.files.databases.values();
+        let databases: Vec<_> = own
+            .chain(&self.inner.services.also_reset)
+            .cloned()
+            .collect();
+        let _alone = self.inner.services.access.replacing.write().await;
+        if beginning != Beginning::default() {
+            self.inner.hooks.begin(beginning);
+        }
         let work = move || {
             databases
                 .iter()
@@ -140,9 +173,9 @@ impl InstanceManager {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        let _present = self.inner.replacing.read().await;
-        let _permit = self
-            .inner
+        let access = &self.inner.services.access;
+        let _present = access.replacing.read().await;
+        let _permit = access
             .statements
             .acquire()
             .await

@@ -102,6 +102,10 @@ struct RawApp {
     url: Option<String>,
     #[serde(default)]
     env: OrderedMap<String>,
+    #[serde(default)]
+    databases: OrderedMap<String>,
+    mcp: Option<String>,
+    computer_mcp: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,11 +157,11 @@ impl Checker<'_> {
         for (name, app) in raw.apps.0 {
             let key = format!("apps.{name}");
             self.identifier(&key, &name)?;
-            if name == "api" {
-                // `/api/v1/env` without an app segment is the manager's own path.
-                return Err(self.invalid(&key, "this name belongs to the instance manager"));
+            if matches!(name.as_str(), "api" | "mcp") {
+                // `/api/v1/env` and `/mcp` without an app segment are paths of the instance itself.
+                return Err(self.invalid(&key, "this name belongs to the instance itself"));
             }
-            apps.push((name.clone(), self.app(&key, app)?));
+            apps.push((name.clone(), self.app(&key, app, &data)?));
         }
 
         let start_timeout = match &raw.start_timeout {
@@ -246,13 +250,7 @@ impl Checker<'_> {
     }
 
     fn database(&self, key: &str, name: &str, path: &str) -> Result<PathBuf, PackageError> {
-        self.identifier(key, name)?;
-        if name == "seed" {
-            return Err(self.invalid(
-                key,
-                "`seed` is the read-only twin of `current` and cannot be given",
-            ));
-        }
+        self.database_name(key, name)?;
         let path = self.existing_file(key, path)?;
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("sql" | "db" | "sqlite" | "sqlite3") => Ok(path),
@@ -260,13 +258,31 @@ impl Checker<'_> {
         }
     }
 
-    fn app(&self, key: &str, raw: RawApp) -> Result<AppManifest, PackageError> {
+    fn database_name(&self, key: &str, name: &str) -> Result<(), PackageError> {
+        self.identifier(key, name)?;
+        if name == "seed" {
+            return Err(self.invalid(
+                key,
+                "`seed` is the read-only twin of `current` and cannot be given",
+            ));
+        }
+        Ok(())
+    }
+
+    fn app(
+        &self,
+        key: &str,
+        raw: RawApp,
+        data: &[(String, DataSet)],
+    ) -> Result<AppManifest, PackageError> {
         if raw.command.first().is_none_or(String::is_empty) {
             return Err(self.invalid(&format!("{key}.command"), "the program is missing"));
         }
         for (field, path) in [
             ("health", raw.health.as_deref()),
             ("url", raw.url.as_deref()),
+            ("mcp", raw.mcp.as_deref()),
+            ("computer_mcp", raw.computer_mcp.as_deref()),
         ] {
             if path.is_some_and(|path| !path.starts_with('/')) {
                 return Err(self.invalid(
@@ -283,12 +299,35 @@ impl Checker<'_> {
                 ));
             }
         }
+        self.app_databases(&format!("{key}.databases"), &raw.databases, data)?;
         Ok(AppManifest {
             command: raw.command,
             health: raw.health,
             url: raw.url.unwrap_or_else(|| "/".to_owned()),
             env: raw.env.0,
+            databases: raw.databases.0,
+            mcp: raw.mcp,
+            computer_mcp: raw.computer_mcp,
         })
+    }
+
+    /// What an app's own manager offers must be data of the package.
+    fn app_databases(
+        &self,
+        key: &str,
+        databases: &OrderedMap<String>,
+        data: &[(String, DataSet)],
+    ) -> Result<(), PackageError> {
+        for (name, wanted) in databases.iter() {
+            self.database_name(&format!("{key}.{name}"), name)?;
+            if !data.iter().any(|(_, set)| set.has(wanted)) {
+                return Err(self.invalid(
+                    &format!("{key}.{name}"),
+                    format!("{wanted:?} is no data name of any data key"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Every text is filled once with stand-ins, so that a wrong name is found now and not in the

@@ -49,6 +49,17 @@ pub struct DataSet {
     pub versions: Vec<(String, DatabasePaths)>,
 }
 
+impl DataSet {
+    /// Whether there is a database of this data name in any of its versions.
+    pub fn has(&self, name: &str) -> bool {
+        self.databases.contains_key(name)
+            || self
+                .versions
+                .iter()
+                .any(|(_, files)| files.contains_key(name))
+    }
+}
+
 /// Data name → `.sql` script or `.db` file, absolute.
 pub type DatabasePaths = BTreeMap<String, PathBuf>;
 
@@ -63,6 +74,12 @@ pub struct AppManifest {
     pub url: String,
     /// Environment variables, with placeholders.
     pub env: Vec<(String, String)>,
+    /// Name under which the app's own manager offers a database → data name. Empty: it offers all data under their own names.
+    pub databases: Vec<(String, String)>,
+    /// Path of its MCP endpoint; none: `/mcp`, if it has one.
+    pub mcp: Option<String>,
+    /// Path of an MCP endpoint that works like a person at a screen, for instances of image type `mcp`.
+    pub computer_mcp: Option<String>,
 }
 
 /// Why a package cannot be used.
@@ -126,6 +143,11 @@ pub(crate) fn is_variable_name(name: &str) -> bool {
 }
 
 impl Package {
+    /// Whether there is an app with computer use for instances of image type `mcp`.
+    pub fn has_computer_mcp(&self) -> bool {
+        self.apps.iter().any(|(_, app)| app.computer_mcp.is_some())
+    }
+
     /// The version to use for `wanted`: the default one for `None` and the empty text. `None` if it
     /// is not known.
     pub fn resolve_version<'a>(&'a self, wanted: Option<&'a str>) -> Option<&'a str> {

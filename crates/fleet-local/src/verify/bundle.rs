@@ -90,6 +90,17 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// A bundle of one source and nothing else.
+    pub fn of_source(source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            requirements: Vec::new(),
+            files: BTreeMap::new(),
+            native: None,
+            content_hash: Sha256::digest(source).into(),
+        }
+    }
+
     /// Unpacks a bundle within the limits.
     ///
     /// # Errors

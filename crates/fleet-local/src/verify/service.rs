@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fleet_api::types::manager::{ExecuteFunctionBody, ExecuteFunctionResponse};
 use fleet_api::types::{ExecuteResponse, ExecuteVerifierBody, VerifierCheck};
 use fs_err as fs;
 use jiff::Timestamp;
@@ -29,6 +30,9 @@ use crate::seam::{CURRENT, InstanceView};
 
 /// Verifications that run at a time; others wait. As many as the runner's default asks for at once.
 const PARALLEL: usize = 32;
+
+/// Bytes of the source of a function that a client wants to run.
+const SOURCE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of address space of one verifier unless configured: the SDK itself takes a third of a GiB.
 const MEMORY_LIMIT: u64 = 2 * 1024 * 1024 * 1024;
@@ -177,6 +181,68 @@ impl VerifierService {
             stdout: Some(outcome.stdout),
             sandbox: outcome.sandbox,
         })
+    }
+
+    /// Runs a function of a client against an instance, confined and bounded as a verifier is.
+    ///
+    /// Dropping the future ends the function.
+    pub async fn run_function(
+        &self,
+        body: ExecuteFunctionBody,
+        instance: Arc<dyn InstanceView>,
+    ) -> ExecuteFunctionResponse {
+        let outcome = self.function_outcome(&body, &instance).await;
+        match outcome.result {
+            Ok(result) => ExecuteFunctionResponse {
+                success: true,
+                result: Some(result),
+                error: None,
+                message: "Function executed successfully".to_owned(),
+            },
+            Err(failure) => {
+                // Text here, where the verifier service has an object.
+                let error = format!("{}: {}", failure.kind, failure.message);
+                ExecuteFunctionResponse {
+                    success: false,
+                    result: None,
+                    message: error.clone(),
+                    error: Some(error),
+                }
+            }
+        }
+    }
+
+    async fn function_outcome(
+        &self,
+        body: &ExecuteFunctionBody,
+        instance: &Arc<dyn InstanceView>,
+    ) -> Outcome {
+        if body.function_code.len() > SOURCE_BYTES {
+            let problem = format!("the function has more than {SOURCE_BYTES} bytes");
+            return Outcome::failed("ValueError", problem);
+        }
+        if !instance.is_running() {
+            return Outcome::failed("InstanceUnavailable", "the instance is not running");
+        }
+        let bundle = Bundle::of_source(&body.function_code);
+        let mut call = CallArguments::default();
+        if let Some(answer) = &body.text_solution {
+            let answer = Value::from(answer.as_str());
+            call.kwargs.insert("final_answer".to_owned(), answer);
+        }
+        let _permit = self
+            .running
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        let job = Job {
+            bundle: &bundle,
+            function_name: Some(&body.function_name),
+            call: &call,
+            instance,
+            usage: self.usage(),
+        };
+        self.python.run(job).await
     }
 
     /// Makes sure that Python verifiers can run, which on first use may take a minute.

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     match args.first().map(String::as_str) {
         Some("__shim") => process_tree::shim_main(),
         Some("__sandbox") => sandbox::sandbox_main(),
+        Some("__document") => fleet_local::document_main(),
         Some("lacking") => lacking(&args[1], &args[2..]),
         Some("serve") => serve(&Options::parse(&args[1..])),
         Some("server") => server(&args[1], &args[2]),

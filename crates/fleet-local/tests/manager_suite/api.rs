@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use fleet_local::manager::files::{Baseline, Tree};
 use fleet_local::manager::query::Limits;
-use fleet_local::manager::{InstanceManager, router};
+use fleet_local::manager::{InstanceManager, Services, router};
 use fleet_local::seam::{DatabaseFiles, HookError, InstanceFiles, ManagerHooks, QuietWork};
 use futures::future::BoxFuture;
 use http::{Request, StatusCode};
@@ -85,6 +86,31 @@ impl Fixture {
             router: router(manager),
             folder,
             hooks,
+        }
+    }
+
+    /// The same instance, whose files so far are those that it began with.
+    fn with_baseline(mut self) -> Self {
+        let files = self.files();
+        let services = Services {
+            baseline: Arc::new(Baseline::take(&Tree::of(&files))),
+            ..Services::default()
+        };
+        let hooks = Arc::<Hooks>::clone(&self.hooks);
+        let manager = InstanceManager::with_services(files, hooks, Limits::default(), services);
+        self.router = router(manager);
+        self
+    }
+
+    fn files(&self) -> InstanceFiles {
+        let path = |name: &str| self.folder.path().join(name);
+        let database = DatabaseFiles {
+            seed: path("seed.db"),
+            current: path("current.db"),
+        };
+        InstanceFiles {
+            dir: self.folder.path().to_owned(),
+            databases: BTreeMap::from([("current".to_owned(), database)]),
         }
     }
 
@@ -486,10 +512,9 @@ async fn the_structured_diff_sees_what_another_process_wrote() {
 #[tokio::test]
 async fn files_stay_inside_their_folder() {
     let fixture = Fixture::new();
-    assert_eq!(
-        fixture.post("/diff/fs", &json!({})).await["files"],
-        json!([])
-    );
+    // The databases are no files of their own.
+    let changed = fixture.post("/diff/fs", &json!({})).await;
+    assert_eq!(changed["files"], json!([]));
     let missing = fixture
         .post("/fs/file", &json!({"path": "/report.txt"}))
         .await;
@@ -498,50 +523,58 @@ async fn files_stay_inside_their_folder() {
         (&json!(true), &json!(false))
     );
 
-    let files = fixture.folder.path().join("files");
-    std::fs::create_dir_all(files.join("sub")).unwrap();
-    std::fs::write(files.join("sub/report.txt"), "hello world").unwrap();
-    std::fs::write(files.join("image.bin"), [0, 1, 2]).unwrap();
-    std::os::unix::fs::symlink(fixture.folder.path().join("seed.db"), files.join("link")).unwrap();
-    let listing = fixture.post("/diff/fs", &json!({})).await;
-    assert_eq!(
-        listing["files"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|file| &file["path"])
-            .collect::<Vec<_>>(),
-        [&json!("/image.bin"), &json!("/sub/report.txt")]
-    );
-    assert_eq!(
-        (&listing["total_files"], &listing["total_size"]),
-        (&json!(2), &json!(14))
-    );
-    let report = fixture
-        .post(
-            "/fs/file",
-            &json!({"path": "/sub/report.txt", "max_content_size": 5}),
-        )
-        .await;
-    assert_eq!(
-        (&report["exists"], &report["size"], &report["content"]),
-        (&json!(true), &json!(11), &json!("hello"))
-    );
+    let root = fixture.folder.path();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(outside.path(), "not of this instance").unwrap();
+    std::fs::create_dir_all(root.join("sub")).unwrap();
+    std::fs::write(root.join("sub/report.txt"), "hello world").unwrap();
+    std::fs::write(root.join("image.bin"), [0, 1, 2]).unwrap();
+    std::os::unix::fs::symlink(outside.path(), root.join("link")).unwrap();
+    std::os::unix::fs::symlink("sub/report.txt", root.join("inner")).unwrap();
+    let read = async |path: &str| {
+        let body = json!({"path": path, "max_content_size": 11});
+        fixture.post("/fs/file", &body).await
+    };
+    let full = root.join("sub/report.txt");
+    for path in [
+        "/sub/report.txt",
+        "sub/report.txt",
+        "/inner",
+        full.to_str().unwrap(),
+    ] {
+        let report = read(path).await;
+        assert_eq!(
+            (&report["exists"], &report["size"], &report["content"]),
+            (&json!(true), &json!(11), &json!("hello world")),
+            "{path}"
+        );
+    }
     for path in [
         "../seed.db",
         "/../seed.db",
         "/sub/../../seed.db",
+        "/seed.db",
+        "/current.db",
         "/link",
         "/sub",
         "",
     ] {
-        assert_eq!(
-            fixture.post("/fs/file", &json!({"path": path})).await["exists"],
-            false,
-            "{path}"
-        );
+        assert_eq!(read(path).await["exists"], false, "{path}");
     }
-    let (status, body) = fixture
+    let binary = read("/image.bin").await;
+    assert_eq!(
+        (&binary["file_type"], &binary["content"]),
+        (&json!("binary"), &Value::Null)
+    );
+    // What is longer than asked for is not cut: half a file would be compared as if it were one.
+    let body = json!({"path": "/sub/report.txt", "max_content_size": 5});
+    let longer = fixture.post("/fs/file", &body).await;
+    assert_eq!(
+        (&longer["exists"], &longer["content"]),
+        (&json!(true), &Value::Null)
+    );
+
+    let (status, text) = fixture
         .send(
             Request::post("/fs/file/text")
                 .body(Body::from(r#"{"path": "sub/report.txt"}"#))
@@ -549,8 +582,92 @@ async fn files_stay_inside_their_folder() {
         )
         .await;
     assert_eq!(
-        (status, body.as_slice()),
+        (status, text.as_slice()),
         (StatusCode::OK, &b"hello world"[..])
+    );
+    let (status, bytes) = fixture
+        .send(
+            Request::get("/fs/file/get?path=/image.bin")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
+    assert_eq!((status, bytes.as_slice()), (StatusCode::OK, &[0, 1, 2][..]));
+    let (status, _) = fixture
+        .send(
+            Request::get("/fs/file/get?path=/link")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let listing = fixture.get("/fs/list?path=/").await;
+    let entries = listing["entries"].as_array().unwrap();
+    let kinds: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            (
+                entry["path"].as_str().unwrap(),
+                entry["type"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("/image.bin", "file"),
+            ("/inner", "symlink"),
+            ("/link", "symlink"),
+            ("/sub", "directory")
+        ]
+    );
+    assert_eq!(fixture.get("/fs/list?path=/nowhere").await["exists"], false);
+}
+
+#[tokio::test]
+async fn files_are_compared_with_what_the_instance_began_with() {
+    let fixture = Fixture::new();
+    let root = fixture.folder.path();
+    for (name, text) in [
+        ("same", "a"),
+        ("rewritten", "b"),
+        ("changed", "c"),
+        ("gone", "d"),
+    ] {
+        std::fs::write(root.join(name), text).unwrap();
+    }
+    let fixture = fixture.with_baseline();
+    let root = fixture.folder.path();
+    assert_eq!(fixture.post("/diff/fs", &json!({})).await["total_files"], 0);
+    std::fs::write(root.join("rewritten"), "b").unwrap();
+    std::fs::write(root.join("changed"), "C").unwrap();
+    std::fs::remove_file(root.join("gone")).unwrap();
+    std::fs::create_dir(root.join("new")).unwrap();
+    std::fs::write(root.join("new/long.txt"), "x".repeat(200_000)).unwrap();
+    let diff = fixture.post("/diff/fs", &json!({})).await;
+    let files: Vec<_> = diff["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| {
+            (
+                file["path"].as_str().unwrap(),
+                file["file_type"].as_str().unwrap(),
+                &file["content"],
+            )
+        })
+        .collect();
+    assert_eq!(
+        files,
+        [
+            ("/changed", "text", &json!("C")),
+            ("/gone", "deleted", &Value::Null),
+            ("/new/long.txt", "text", &Value::Null)
+        ]
+    );
+    assert_eq!(
+        (&diff["total_files"], &diff["total_size"]),
+        (&json!(3), &json!(200_001))
     );
 }
 
@@ -564,7 +681,12 @@ async fn what_there_is_not_is_said_so() {
         "/fs/doc/structured",
     ] {
         assert_eq!(
-            fixture.post(path, &json!({"path": "a"})).await["success"],
+            fixture
+                .post(
+                    path,
+                    &json!({"path": "a", "function_code": "", "function_name": ""})
+                )
+                .await["success"],
             false,
             "{path}"
         );

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fleet_local::manager::diff::{DiffError, Ignore, TableDiff, structured};
+use fleet_api::types::manager::{IgnoreConfig, ModifiedRow, TableDiff, WholeRow};
+use fleet_local::manager::diff::{DiffError, structured};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -18,11 +19,27 @@ fn database(sql: &str) -> Connection {
 fn compare(seed: &str, changes: &str) -> BTreeMap<String, TableDiff> {
     let (before, after) = (database(seed), database(seed));
     after.execute_batch(changes).unwrap();
-    structured(&before, &after, &Ignore::default(), LIMIT).unwrap()
+    structured(&before, &after, &IgnoreConfig::default(), LIMIT).unwrap()
 }
 
-fn ids(rows: &[fleet_local::manager::diff::ChangedRow]) -> Vec<Value> {
-    rows.iter().map(|row| row.row_id.clone()).collect()
+trait Identified {
+    fn id(&self) -> Value;
+}
+
+impl Identified for WholeRow {
+    fn id(&self) -> Value {
+        self.row_id.clone()
+    }
+}
+
+impl Identified for ModifiedRow {
+    fn id(&self) -> Value {
+        self.row_id.clone()
+    }
+}
+
+fn ids(rows: &[impl Identified]) -> Vec<Value> {
+    rows.iter().map(Identified::id).collect()
 }
 
 #[test]
@@ -105,7 +122,7 @@ fn tables_and_columns_of_one_side_only_are_compared_with_nothing() {
         (vec![json!(2)], 1)
     );
     assert_eq!(
-        diff["wide"].modified_rows[0].changes.as_ref().unwrap()["extra"],
+        json!(diff["wide"].modified_rows[0].changes["extra"]),
         json!({"before": null, "after": "e"})
     );
 }
@@ -144,7 +161,7 @@ fn ignored_tables_and_fields_are_left_out() {
         json!({"tables": ["log"], "fields": ["at"], "table_fields": {}}),
         json!({"tables": ["log"], "table_fields": {"t": ["at"]}}),
     ] {
-        let ignore: Ignore = serde_json::from_value(ignore).unwrap();
+        let ignore: IgnoreConfig = serde_json::from_value(ignore).unwrap();
         let diff = structured(&before, &after, &ignore, LIMIT).unwrap();
         assert_eq!(diff.keys().collect::<Vec<_>>(), ["t"]);
         assert_eq!((diff["t"].unchanged_count, diff["t"].total_changes), (1, 1));
@@ -181,7 +198,7 @@ fn more_changes_than_the_limit_are_an_error() {
         database("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1),(2),(3)"),
     );
     assert!(matches!(
-        structured(&before, &after, &Ignore::default(), 2),
+        structured(&before, &after, &IgnoreConfig::default(), 2),
         Err(DiffError::TooMany { limit: 2 })
     ));
 }
@@ -220,7 +237,7 @@ proptest! {
         let (seed, current) = (Connection::open_in_memory().unwrap(), Connection::open_in_memory().unwrap());
         fill(&seed, &kind, &before);
         fill(&current, &kind, &after);
-        let diff = &structured(&seed, &current, &Ignore::default(), LIMIT).unwrap()["t"];
+        let diff = &structured(&seed, &current, &IgnoreConfig::default(), LIMIT).unwrap()["t"];
 
         let id = |(n, s): &(i64, String)| if swapped { json!([s, n]) } else { json!([n, s]) };
         let sorted = |mut ids: Vec<Value>| { ids.sort_by_key(Value::to_string); ids };
@@ -240,7 +257,7 @@ proptest! {
             for value in values { connection.execute("INSERT INTO t VALUES (?)", [value]).unwrap(); }
             connection
         };
-        let diff = &structured(&fill(&before), &fill(&after), &Ignore::default(), LIMIT).unwrap()["t"];
+        let diff = &structured(&fill(&before), &fill(&after), &IgnoreConfig::default(), LIMIT).unwrap()["t"];
         prop_assert_eq!(diff.added_rows.len(), after.len().saturating_sub(before.len()));
         prop_assert_eq!(diff.removed_rows.len(), before.len().saturating_sub(after.len()));
         prop_assert_eq!(diff.modified_rows.len(), before.iter().zip(&after).filter(|(a, b)| a != b).count());

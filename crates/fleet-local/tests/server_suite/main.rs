@@ -13,6 +13,7 @@ mod gateway;
 mod judging;
 mod listing;
 mod recording;
+mod requests_recorded;
 mod restarting;
 mod support;
 mod verifying;

@@ -8,7 +8,7 @@ mod talk;
 mod tickets;
 
 pub use connection::OpenError;
-pub(crate) use connection::{Store, StoreError};
+pub(crate) use connection::{Change, Store, StoreError};
 pub(crate) use library::{ActivityFilter, Dashboard, activity, article, articles, dashboard};
 pub(crate) use people::{
     CustomerFilter, CustomerPatch, NewCustomer, agent, agents, create_customer, customer,

@@ -8,6 +8,7 @@ use super::{Diff, DiffSource};
 use crate::error::{Error, ErrorKind};
 use crate::manager::Manager;
 use crate::manager::call::{Request, check_success};
+use crate::manager::same::same_value;
 use crate::types::manager::{DiffBody, DiffResponse, IgnoreConfig, TableDiff};
 
 /// The databases that a manager compares.
@@ -38,8 +39,11 @@ impl Manager {
     pub async fn diff(&self, ignore: &IgnoreConfig) -> Result<Diff, Error> {
         match self.structured_diff(ignore).await {
             Ok(tables) => {
+                let tables = tables
+                    .into_iter()
+                    .map(|(name, table)| (name, without_rewrites(table)));
                 let source = DiffSource::Manager;
-                Ok(Diff::from_source(tables, ignore.clone(), source))
+                Ok(Diff::from_source(tables.collect(), ignore.clone(), source))
             }
             Err(error) if is_not_offered(&error) => {
                 debug!("the manager does not compare ({error}), so snapshots are compared");
@@ -87,6 +91,21 @@ impl Manager {
         }
         Ok(tables)
     }
+}
+
+/// The difference without fields that hold the same written otherwise, as every other comparison has it: a manager may
+/// compare texts by their letters.
+fn without_rewrites(mut table: TableDiff) -> TableDiff {
+    for row in &mut table.modified_rows {
+        row.changes
+            .retain(|_, change| !same_value(&change.before, &change.after));
+    }
+    let before = table.modified_rows.len();
+    table.modified_rows.retain(|row| !row.changes.is_empty());
+    let unchanged = (before - table.modified_rows.len()) as u64;
+    table.unchanged_count += unchanged;
+    table.total_changes = table.total_changes.saturating_sub(unchanged);
+    table
 }
 
 /// Whether the manager has no such endpoint, or says that it could not compare.

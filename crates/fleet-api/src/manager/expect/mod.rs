@@ -6,6 +6,8 @@ mod change;
 mod json;
 mod judge;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value as Json;
 

@@ -1,34 +1,10 @@
-//! The words of a comparison: rows, how they differ, what is left out, and why there is no result.
+//! The words of a comparison: rows, how they differ, and why there is no result.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::manager::Cell;
-
-/// What a comparison leaves out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-pub struct Ignore {
-    /// Tables that are not compared at all.
-    pub tables: BTreeSet<String>,
-    /// Fields that are left out in every table.
-    pub fields: BTreeSet<String>,
-    /// Table → fields that are left out in it.
-    pub table_fields: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Ignore {
-    pub(super) fn covers(&self, table: &str, field: &str) -> bool {
-        self.fields.contains(field)
-            || self
-                .table_fields
-                .get(table)
-                .is_some_and(|fields| fields.contains(field))
-    }
-}
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq)]

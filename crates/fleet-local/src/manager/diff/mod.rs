@@ -9,6 +9,6 @@ mod key;
 mod structured;
 mod walk;
 
-pub use difference::{DiffError, Difference, Ignore, Row, Table};
-pub use structured::{ChangedRow, TableDiff, structured};
+pub use difference::{DiffError, Difference, Row, Table};
+pub use structured::structured;
 pub use walk::walk;

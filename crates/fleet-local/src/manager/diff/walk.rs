@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fleet_api::types::manager::IgnoreConfig;
 use rusqlite::Connection;
 
-use super::difference::{DiffError, Difference, Ignore, Row, Table};
+use super::difference::{DiffError, Difference, Row, Table};
 use super::key::Key;
 use crate::manager::cell::Cell;
 use crate::manager::schema::{TableShape, shapes};
@@ -22,7 +23,7 @@ use crate::manager::schema::{TableShape, shapes};
 pub fn walk(
     seed: &Connection,
     current: &Connection,
-    ignore: &Ignore,
+    ignore: &IgnoreConfig,
     visit: &mut dyn FnMut(&Table, Difference) -> Result<(), DiffError>,
 ) -> Result<Vec<(Table, u64)>, DiffError> {
     // One read transaction over all tables: otherwise an app that writes meanwhile could be seen half done.
@@ -38,7 +39,7 @@ pub fn walk(
 fn walk_tables(
     seed: &Connection,
     current: &Connection,
-    ignore: &Ignore,
+    ignore: &IgnoreConfig,
     visit: &mut dyn FnMut(&Table, Difference) -> Result<(), DiffError>,
 ) -> Result<Vec<(Table, u64)>, DiffError> {
     let mut pairs: BTreeMap<String, (Option<TableShape>, Option<TableShape>)> = BTreeMap::new();
@@ -72,7 +73,7 @@ fn walk_table(
     current: &Connection,
     before: Option<&TableShape>,
     after: Option<&TableShape>,
-    ignore: &Ignore,
+    ignore: &IgnoreConfig,
     visit: &mut dyn FnMut(&Table, Difference) -> Result<(), DiffError>,
 ) -> Result<(Table, u64), DiffError> {
     let shape = before
@@ -160,7 +161,7 @@ fn merge(
     key: &Key,
     (seed, left_shape): (&Connection, &TableShape),
     (current, right_shape): (&Connection, &TableShape),
-    ignore: &Ignore,
+    ignore: &IgnoreConfig,
     visit: &mut dyn FnMut(&Table, Difference) -> Result<(), DiffError>,
 ) -> Result<u64, DiffError> {
     let failed = || DiffError::read(&table.name);
@@ -235,7 +236,7 @@ fn merge(
     }
 }
 
-fn changed_fields(table: &str, before: &Row, after: &Row, ignore: &Ignore) -> Vec<String> {
+fn changed_fields(table: &str, before: &Row, after: &Row, ignore: &IgnoreConfig) -> Vec<String> {
     let same_columns = before.columns == after.columns;
     let names: Vec<&String> = if same_columns {
         before.columns.iter().collect()

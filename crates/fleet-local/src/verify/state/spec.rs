@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleet_api::types::manager::IgnoreConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::answer::AnswerCondition;
 use super::matcher::Matcher;
-use crate::manager::diff::Ignore;
 
 /// A definition is not of the expected form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub struct SpecError {
 #[derive(Debug)]
 pub struct StateSpec {
     pub(super) expect: Vec<Expectation>,
-    pub(super) ignore: Ignore,
+    pub(super) ignore: IgnoreConfig,
     pub(super) answer: Vec<AnswerCondition>,
     pub(super) partial: bool,
 }
@@ -127,7 +127,7 @@ impl StateSpec {
             ));
         }
         let ignore = raw.ignore.unwrap_or_default();
-        let ignore = Ignore {
+        let ignore = IgnoreConfig {
             tables: ignore.tables,
             fields: ignore.fields,
             table_fields: ignore.table_fields,
@@ -155,7 +155,7 @@ impl StateSpec {
 }
 
 impl Expectation {
-    fn parse(value: Value, ignore: &Ignore) -> Result<Self, String> {
+    fn parse(value: Value, ignore: &IgnoreConfig) -> Result<Self, String> {
         let raw: RawExpectation =
             serde_json::from_value(value).map_err(|error| error.to_string())?;
         if ignore.tables.contains(&raw.table) {
