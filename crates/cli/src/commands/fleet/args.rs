@@ -5,6 +5,7 @@ use fleet_api::types::{ProfileId, RunId};
 
 use super::db::DbArgs;
 use super::envs::EnvsArgs;
+use super::failed::Failed;
 use super::files::FilesArgs;
 use super::instances::{CloseArgs, InstancesArgs};
 use super::jobs::JobsArgs;
@@ -72,7 +73,7 @@ pub(crate) enum FleetCommand {
 }
 
 /// Whose and which run's.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct Owner {
     /// Only of this run
     #[arg(long, visible_alias = "run-id", value_name = "ID")]
@@ -87,7 +88,7 @@ impl Owner {
     }
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct Profile {
     /// Only of this account; `self` is the owner of the key
     #[arg(long, value_name = "ID")]
@@ -107,7 +108,7 @@ impl Profile {
 }
 
 /// How much of a list.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct Limit {
     /// Show so many at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -115,9 +116,24 @@ pub(crate) struct Limit {
 }
 
 /// Leave to do what cannot be undone.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct Yes {
     /// Do not ask; needed where nobody can answer
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+/// The subcommand, or the list that a topic is without one. Options of the list in front of another subcommand
+/// would do nothing, so they are refused.
+pub(super) fn or_list<C, L: Default + PartialEq>(
+    command: Option<C>,
+    list: L,
+    as_command: impl Fn(L) -> C,
+) -> Result<C, Failed> {
+    match command {
+        None => Ok(as_command(list)),
+        Some(command) if list == L::default() => Ok(command),
+        Some(_) => Err(Failed::usage("an option stands in front of its subcommand")
+            .help("write it behind: `harness fleet instances list --limit 5`")),
+    }
 }

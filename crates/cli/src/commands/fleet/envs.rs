@@ -4,13 +4,12 @@ use clap::{Args, Subcommand};
 use fleet_api::Client;
 use fleet_api::types::{EnvKey, Environment};
 
-use super::args::Limit;
+use super::args::{Limit, or_list};
 use super::failed::Done;
 use super::grid::Column;
 use super::output::{Output, Table};
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct EnvsArgs {
     #[command(subcommand)]
     command: Option<EnvsCommand>,
@@ -31,7 +30,7 @@ enum EnvsCommand {
 }
 
 pub(super) async fn envs(args: EnvsArgs, client: &Client, out: Output) -> Done {
-    match args.command.unwrap_or(EnvsCommand::List(args.list)) {
+    match or_list(args.command, args.list, EnvsCommand::List)? {
         EnvsCommand::List(limit) => list(&limit, client, out).await,
         EnvsCommand::Show { env } => show(&EnvKey::new(env), client, out).await,
     }

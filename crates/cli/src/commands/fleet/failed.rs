@@ -4,6 +4,7 @@
 use fleet_api::{Error, ErrorKind};
 use run_record::ExitCode;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
 
@@ -26,6 +27,8 @@ pub(crate) struct Failed {
     request_id: Option<String>,
     instance_id: Option<String>,
     retryable: bool,
+    /// Whether it is the service's doing, so that its address helps.
+    asked: bool,
 }
 
 impl Failed {
@@ -39,6 +42,7 @@ impl Failed {
             request_id: None,
             instance_id: None,
             retryable: false,
+            asked: false,
         }
     }
 
@@ -98,6 +102,7 @@ impl Failed {
     }
 
     fn to_text(&self, service: Option<&str>) -> String {
+        let service = service.filter(|_| self.asked);
         let asked = service.map(|service| format!("the service asked was {service}"));
         let help = self.help.iter().chain(&asked);
         let lines = help.map(|help| format!("\nhelp: {help}"));
@@ -148,7 +153,8 @@ impl From<Error> for Failed {
 
 impl From<&Error> for Failed {
     fn from(error: &Error) -> Self {
-        let mut failed = Self::new(ExitCode::Usage, word(error), error.to_line());
+        let mut failed = Self::new(ExitCode::Usage, word(error), line(error));
+        failed.asked = failed.kind != "usage";
         failed.status = error.status();
         failed.request_id = error.request_id().map(|id| id.to_string());
         failed.instance_id = error.instance_id().map(ToString::to_string);
@@ -176,6 +182,22 @@ pub(crate) fn failed(error: &Error) -> Failure {
     match next_command(error) {
         Some(help) => failure.hint(help),
         None => failure,
+    }
+}
+
+/// The error on one line; of an answer without a kind of its own only what it says.
+fn line(error: &Error) -> String {
+    let ErrorKind::Api { status, excerpt } = error.kind() else {
+        return error.to_line();
+    };
+    let answer: Value = serde_json::from_str(excerpt).unwrap_or_default();
+    match answer["detail"].as_str() {
+        Some(detail) => format!(
+            "{}: {} ({status})",
+            error.operation(),
+            report::text::one_line(detail)
+        ),
+        None => error.to_line(),
     }
 }
 
@@ -260,13 +282,33 @@ mod tests {
         let failed = || Failed::usage("no such thing").help("look elsewhere");
         assert_eq!(
             failed().rendered(false, Some("http://x")).message,
-            "error: no such thing\nhelp: look elsewhere\nhelp: the service asked was http://x"
+            "error: no such thing\nhelp: look elsewhere"
         );
         let text = failed().rendered(true, Some("http://x")).message;
         let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         assert_eq!(value["error"]["message"], "no such thing");
         assert_eq!(value["error"]["exit_code"], 2);
         assert_eq!(value["error"]["service"], "http://x");
+    }
+
+    #[test]
+    fn what_the_service_says_is_told_without_its_wrapping() {
+        let kind = |excerpt: &str| ErrorKind::Api {
+            status: 404,
+            excerpt: excerpt.to_owned(),
+        };
+        let told = |excerpt: &str| {
+            Failed::from(Error::new("get task", kind(excerpt)))
+                .rendered(false, Some("http://x"))
+                .message
+        };
+        assert_eq!(
+            told(r#"{"detail": "Task 'a' not found"}"#),
+            "error: get task: Task 'a' not found (404)\n\
+             help: `harness fleet tasks list` lists what there is\n\
+             help: the service asked was http://x"
+        );
+        assert!(told("<html>").contains("the service answered 404: <html>"));
     }
 
     #[test]

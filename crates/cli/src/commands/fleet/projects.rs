@@ -3,13 +3,12 @@
 use clap::{Args, Subcommand};
 use fleet_api::Client;
 
-use super::args::Limit;
+use super::args::{Limit, or_list};
 use super::failed::Done;
 use super::grid::Column;
 use super::output::{Output, Table};
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ProjectsArgs {
     #[command(subcommand)]
     command: Option<ProjectsCommand>,
@@ -24,7 +23,7 @@ enum ProjectsCommand {
 }
 
 pub(super) async fn projects(args: ProjectsArgs, client: &Client, out: Output) -> Done {
-    let ProjectsCommand::List(limit) = args.command.unwrap_or(ProjectsCommand::List(args.list));
+    let ProjectsCommand::List(limit) = or_list(args.command, args.list, ProjectsCommand::List)?;
     let projects = client.projects().await?;
     let table = Table {
         columns: &[

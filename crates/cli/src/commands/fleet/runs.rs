@@ -4,13 +4,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use fleet_api::Client;
 use fleet_api::types::{RunActivity, RunQuery};
 
-use super::args::{Limit, Profile};
+use super::args::{Limit, Profile, or_list};
 use super::failed::Done;
 use super::grid::Column;
 use super::output::{Output, Table, text};
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
@@ -24,7 +23,7 @@ enum RunsCommand {
     List(RunsList),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 struct RunsList {
     /// Runs with live instances, without, or both
     #[arg(long, value_enum, default_value_t)]
@@ -44,7 +43,7 @@ enum Activity {
 }
 
 pub(super) async fn runs(args: RunsArgs, client: &Client, out: Output) -> Done {
-    let RunsCommand::List(list) = args.command.unwrap_or(RunsCommand::List(args.list));
+    let RunsCommand::List(list) = or_list(args.command, args.list, RunsCommand::List)?;
     let query = RunQuery {
         active: match list.status {
             Activity::Active => RunActivity::Active,

@@ -130,14 +130,82 @@ fn tell(said: &ExecuteResponse, out: Output) -> Done {
     }
 }
 
-/// What the verifier printed, below the record.
+/// What the verifier printed, below the record: its checks as lines, the rest as it is.
 fn printed(said: &ExecuteResponse, out: Output) {
-    let Some(text) = said.stdout.as_deref().map(str::trim_end) else {
+    let Some(text) = &said.stdout else {
         return;
     };
-    if !text.is_empty() {
-        let heading = styled(style::BOLD, "stdout");
+    let printed = Printed::read(text);
+    let section = |title: &str, text: &str| {
+        let heading = styled(style::BOLD, title);
         out.printer
             .data(format_args!("{heading}\n{}", report::text::visible(text)));
+    };
+    if !printed.failed.is_empty() {
+        section("failed checks", &printed.failed.join("\n"));
+    }
+    if !printed.passed.is_empty() {
+        section("passed checks", &printed.passed.join("\n"));
+    }
+    let rest = printed.rest.trim();
+    if !rest.is_empty() {
+        section("stdout", rest);
+    }
+}
+
+/// Output of a verifier, its blocks of checks taken out.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Printed {
+    failed: Vec<String>,
+    passed: Vec<String>,
+    rest: String,
+}
+
+impl Printed {
+    fn read(text: &str) -> Self {
+        let (rest, failed) = without_block(text, "ERROR_ACCUMULATOR");
+        let (rest, passed) = without_block(&rest, "SUCCESS_ACCUMULATOR");
+        Self {
+            failed,
+            passed,
+            rest,
+        }
+    }
+}
+
+/// Takes out `>>> NAME >>> [json] <<< NAME <<<`. A block that is no list of texts stays where it is.
+fn without_block(text: &str, name: &str) -> (String, Vec<String>) {
+    let (open, close) = (format!(">>> {name} >>>"), format!("<<< {name} <<<"));
+    let block = text.split_once(&open).and_then(|(before, rest)| {
+        let (inside, after) = rest.split_once(&close)?;
+        let checks: Vec<String> = serde_json::from_str(inside.trim()).ok()?;
+        Some((before, after, checks))
+    });
+    match block {
+        Some((before, after, checks)) => {
+            let checks = checks.iter().map(|check| format!("  {check}")).collect();
+            (
+                format!("{}{}", before, after.trim_start_matches('\n')),
+                checks,
+            )
+        }
+        None => (text.to_owned(), Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_taken_out_of_what_was_printed() {
+        let text = "looking\n>>> ERROR_ACCUMULATOR >>>\n[\"[X] a\"]\n<<< ERROR_ACCUMULATOR <<<\n\
+                    >>> SUCCESS_ACCUMULATOR >>>\n[]\n<<< SUCCESS_ACCUMULATOR <<<\nend";
+        let printed = Printed::read(text);
+        assert_eq!(printed.failed, ["  [X] a"]);
+        assert!(printed.passed.is_empty());
+        assert_eq!(printed.rest, "looking\nend");
+        let odd = ">>> ERROR_ACCUMULATOR >>>\n['python']\n<<< ERROR_ACCUMULATOR <<<";
+        assert_eq!(Printed::read(odd).rest, odd);
     }
 }

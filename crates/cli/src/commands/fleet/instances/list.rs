@@ -9,7 +9,7 @@ use crate::commands::fleet::failed::Done;
 use crate::commands::fleet::grid::Column;
 use crate::commands::fleet::output::{Output, Table, text};
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct ListArgs {
     #[command(flatten)]
     owner: Owner,

@@ -8,12 +8,12 @@ use super::keep_alive::{self, HeartbeatArgs};
 use super::list::{self, GetArgs, ListArgs};
 use super::make::{self, MakeArgs};
 use super::manage::{self, BrowserArgs, ResetArgs};
+use crate::commands::fleet::args::or_list;
 use crate::commands::fleet::failed::Done;
 use crate::commands::fleet::manager::Target;
 use crate::commands::fleet::output::Output;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct InstancesArgs {
     #[command(subcommand)]
     command: Option<InstancesCommand>,
@@ -52,7 +52,7 @@ pub(in crate::commands::fleet) async fn instances(
     client: &Client,
     out: Output,
 ) -> Done {
-    match args.command.unwrap_or(InstancesCommand::List(args.list)) {
+    match or_list(args.command, args.list, InstancesCommand::List)? {
         InstancesCommand::List(args) => list::list(args, client, out).await,
         InstancesCommand::Make(args) => make::make(*args, client, out).await,
         InstancesCommand::Get(args) => list::get(args, client, out).await,

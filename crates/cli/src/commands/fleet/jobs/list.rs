@@ -10,7 +10,7 @@ use crate::commands::fleet::failed::Done;
 use crate::commands::fleet::grid::Column;
 use crate::commands::fleet::output::{Output, Table, text};
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct ListArgs {
     /// Only of this team
     #[arg(long, value_name = "ID")]

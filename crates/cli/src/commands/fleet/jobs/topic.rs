@@ -6,11 +6,11 @@ use fleet_api::Client;
 use super::create::{self, CreateArgs, TraceArgs};
 use super::list::{self, GetArgs, ListArgs};
 use super::log::{self, LogArgs, SummarizeArgs};
+use crate::commands::fleet::args::or_list;
 use crate::commands::fleet::failed::Done;
 use crate::commands::fleet::output::Output;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct JobsArgs {
     #[command(subcommand)]
     command: Option<JobsCommand>,
@@ -36,7 +36,7 @@ enum JobsCommand {
 }
 
 pub(in crate::commands::fleet) async fn jobs(args: JobsArgs, client: &Client, out: Output) -> Done {
-    match args.command.unwrap_or(JobsCommand::List(args.list)) {
+    match or_list(args.command, args.list, JobsCommand::List)? {
         JobsCommand::List(args) => list::list(args, client, out).await,
         JobsCommand::Get(args) => list::get(args, client, out).await,
         JobsCommand::Create(args) => create::create(*args, client, out).await,

@@ -8,7 +8,7 @@ use fleet_api::types::{
     ExecutionId, IngestBody, IngestResponse, InstanceId, JobId, SessionId, SessionMessage,
     SessionStatus, TaskKey,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::commands::fleet::failed::{Done, Failed};
 use crate::commands::fleet::input;
@@ -20,7 +20,7 @@ const BYTES_PER_REQUEST: usize = 512 << 10;
 
 #[derive(Debug, Args)]
 pub(super) struct IngestArgs {
-    /// The messages: an array, one a line, or an object with `messages`; `-` is stdin
+    /// The messages: an array, one a line, an object with `messages`, or an ATIF trajectory; `-` is stdin
     file: PathBuf,
     /// Add to this session instead of making one
     #[arg(long, value_name = "ID")]
@@ -49,11 +49,7 @@ pub(super) struct IngestArgs {
 }
 
 pub(super) async fn ingest(args: IngestArgs, client: &Client, out: Output) -> Done {
-    let mut body = read(&args.file)?;
-    if body.messages.is_empty() {
-        let message = format!("{} has no messages", args.file.display());
-        return Err(Failed::usage(message));
-    }
+    let mut body = read(&args.file, out)?;
     overlay(&mut body, args)?;
     let answer = send(body, client).await?;
     let done = out.record(
@@ -61,52 +57,48 @@ pub(super) async fn ingest(args: IngestArgs, client: &Client, out: Output) -> Do
         &[
             ("session", answer.session_id.to_string()),
             ("messages", answer.message_count.to_string()),
-            (
-                "made",
-                if answer.created_new_session {
-                    "new"
-                } else {
-                    "added to"
-                }
-                .to_owned(),
-            ),
         ],
     );
     let id = report::text::shell_word(answer.session_id.as_str());
-    out.note(format!("`harness fleet sessions transcript {id}` shows it"));
+    let did = if answer.created_new_session {
+        "made"
+    } else {
+        "added to"
+    };
+    out.note(format!(
+        "{did} the session; `harness fleet sessions transcript {id}` shows it"
+    ));
     done
 }
 
-/// What the file says, and else nothing.
-fn read(path: &Path) -> Result<IngestBody, Failed> {
+/// The messages of the file in whatever format it has, and what an object says of the session besides.
+fn read(path: &Path, out: Output) -> Result<IngestBody, Failed> {
     let text = input::read(path)?;
-    let name = path.display();
-    if let Ok(Value::Object(object)) = serde_json::from_str::<Value>(&text)
-        && object.contains_key("messages")
-    {
-        return serde_json::from_value(Value::Object(object))
-            .map_err(|error| Failed::usage(format!("{name} is no session: {error}")));
+    let Some(transcript) = harness::transcript::read(text.as_bytes()) else {
+        return Err(Failed::usage(format!("{} has no messages", path.display())).help(
+            "messages are an array, one a line, an object with `messages`, or an ATIF trajectory",
+        ));
+    };
+    if transcript.unread > 0 {
+        let pieces = report::text::plural(transcript.unread, "piece");
+        out.note(format!(
+            "{pieces} of {} are no message and left out",
+            path.display()
+        ));
     }
-    let messages: Result<Vec<SessionMessage>, Failed> = (1..)
-        .zip(input::objects(&text, path)?)
-        .map(|(number, object)| message(number, object, path))
-        .collect();
     Ok(IngestBody {
-        messages: messages?,
-        ..IngestBody::default()
+        messages: transcript.messages,
+        ..described(&text)
     })
 }
 
-fn message(
-    number: usize,
-    object: Map<String, Value>,
-    path: &Path,
-) -> Result<SessionMessage, Failed> {
-    serde_json::from_value(Value::Object(object)).map_err(|error| {
-        let name = path.display();
-        Failed::usage(format!("{name}: message {number} is none: {error}"))
-            .help("a message is an object with `role` and `content`")
-    })
+/// The fields of an ingest request that stand beside the messages.
+fn described(text: &str) -> IngestBody {
+    let Ok(Value::Object(mut object)) = serde_json::from_str(text) else {
+        return IngestBody::default();
+    };
+    object.insert("messages".to_owned(), Value::Array(Vec::new()));
+    serde_json::from_value(Value::Object(object)).unwrap_or_default()
 }
 
 /// What the command line says wins over the file.

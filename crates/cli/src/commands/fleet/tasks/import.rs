@@ -57,7 +57,7 @@ pub(super) async fn import(args: &ImportArgs, client: &Client, out: Output) -> D
     }
     if !args.skip_existing && !existing.is_empty() {
         let (old, all) = (existing.len(), tasks.len());
-        let question = format!("replace {old} of the {all} tasks, which exist already?");
+        let question = format!("{old} of the {all} tasks exist already; replace them?");
         if !confirmed(&question, &args.yes, out)? {
             return Ok(ExitCode::Success);
         }

@@ -14,7 +14,7 @@ use crate::printer::{style, styled};
 /// Characters of a prompt in a list.
 const PROMPT: usize = 70;
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct Filter {
     /// Only of this project
     #[arg(long, value_name = "KEY")]
@@ -27,7 +27,7 @@ pub(super) struct Filter {
     keys: Vec<String>,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct ListArgs {
     #[command(flatten)]
     filter: Filter,

@@ -7,11 +7,11 @@ use super::export::{self, ExportArgs};
 use super::import::{self, ImportArgs};
 use super::list::{self, GetArgs, ListArgs};
 use super::update::{self, UpdateArgs};
+use crate::commands::fleet::args::or_list;
 use crate::commands::fleet::failed::Done;
 use crate::commands::fleet::output::Output;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct TasksArgs {
     #[command(subcommand)]
     command: Option<TasksCommand>,
@@ -39,7 +39,7 @@ pub(in crate::commands::fleet) async fn tasks(
     client: &Client,
     out: Output,
 ) -> Done {
-    match args.command.unwrap_or(TasksCommand::List(args.list)) {
+    match or_list(args.command, args.list, TasksCommand::List)? {
         TasksCommand::List(args) => list::list(args, client, out).await,
         TasksCommand::Get(args) => list::get(args, client, out).await,
         TasksCommand::Export(args) => export::export(args, client, out).await,
