@@ -20,14 +20,18 @@ const LISTS: [&str; 4] = ["messages", "transcript", "history", "conversation"];
 
 /// Which format it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// Messages with a role and a content.
     Messages,
+    /// Items of `OpenAI`'s Responses API.
     Responses,
+    /// A trajectory (ATIF).
     Atif,
 }
 
 impl Format {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The word for it in records.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
             Self::Responses => "openai-responses",
@@ -38,16 +42,17 @@ impl Format {
 
 /// A transcript that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Transcript {
-    pub(crate) format: Format,
+pub struct Transcript {
+    /// As what it was read.
+    pub format: Format,
     /// Never empty.
-    pub(crate) messages: Vec<SessionMessage>,
+    pub messages: Vec<SessionMessage>,
     /// Pieces that are no message of any known format.
-    pub(crate) unread: usize,
+    pub unread: usize,
 }
 
 /// Reads a transcript; `None` if there is no message in it.
-pub(crate) fn read(bytes: &[u8]) -> Option<Transcript> {
+pub fn read(bytes: &[u8]) -> Option<Transcript> {
     let mut transcript = match serde_json::from_slice(bytes) {
         Ok(whole) => read_value(whole),
         Err(_) => read_lines(bytes),
