@@ -7,22 +7,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redact::Redactor;
+use http::HeaderMap;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::builder::{ClientBuilder, Timeouts};
+use crate::builder::{BuildError, ClientBuilder, Timeouts};
 use crate::classify::{Verdict, classify};
+use crate::credentials::{Authorizer, Credentials, Login, builder_from};
 use crate::error::{Awaited, Error, ErrorKind, is_retryable_status};
 use crate::manager::RunnerToken;
 use crate::rate::Rates;
 use crate::request::{ApiRequest, Repeat};
 use crate::retry::{Chance, RetryPolicy};
+use crate::secrets::Secrets;
 use crate::text::excerpt;
 use crate::transport::{Answer, Caller, Failure, Stamp, Transport};
-use crate::types::RequestId;
+use crate::types::{RequestId, TeamId};
 
 /// A client of a Fleet service. Clones are cheap and share connections, rates and pauses.
 #[derive(Clone)]
@@ -33,8 +35,11 @@ pub struct Client {
 
 pub(crate) struct Shared {
     pub(crate) base: String,
-    /// Knows the key, should the service quote it.
-    pub(crate) redactor: Redactor,
+    /// What must not be shown, should the service quote it.
+    pub(crate) secrets: Secrets,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) judge_token: Option<SecretString>,
+    pub(crate) cost_team_id: Option<TeamId>,
     pub(crate) transport: Transport,
     pub(crate) rates: Rates,
     pub(crate) retry: RetryPolicy,
@@ -107,7 +112,40 @@ impl Client {
     /// # Ok::<(), fleet_api::BuildError>(())
     /// ```
     pub fn builder(api_key: SecretString) -> ClientBuilder {
-        ClientBuilder::new(api_key)
+        ClientBuilder::with(Credentials::ApiKey(api_key))
+    }
+
+    /// Settings for a client with another credential than a key.
+    ///
+    /// ```no_run
+    /// use fleet_api::{Client, Login};
+    ///
+    /// let login = Login::in_home().expect("a home folder");
+    /// let fleet = Client::builder_with(login).build()?;
+    /// # Ok::<(), fleet_api::BuildError>(())
+    /// ```
+    pub fn builder_with(credentials: impl Into<Credentials>) -> ClientBuilder {
+        ClientBuilder::with(credentials.into())
+    }
+
+    /// Settings as the environment gives them: `FLEET_API_KEY`, or else the login in
+    /// `~/.fleet/credentials.json`; `FLEET_BASE_URL`; `FLEET_JUDGE_TOKEN` and
+    /// `FLEET_COST_TEAM_ID`. Logins are refreshed at the first of `FLEET_AUTH_BASE_URL`,
+    /// `FLEET_BASE_URL` and `FLEET_TRACK_BASE_URL` that is set.
+    pub fn builder_from_env() -> Result<ClientBuilder, BuildError> {
+        builder_from(|name| std::env::var(name).ok(), Login::in_home())
+    }
+
+    /// A client as the environment describes it; see [`Client::builder_from_env`].
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let fleet = fleet_api::Client::from_env()?;
+    /// println!("{}", fleet.account().await?.team_name);
+    /// # Ok(()) }
+    /// ```
+    pub fn from_env() -> Result<Self, BuildError> {
+        Self::builder_from_env()?.build()
     }
 
     pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {
@@ -211,6 +249,11 @@ impl Client {
         stamp: &Stamp,
         decode: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
+        if let Caller::Runner(Some(token)) = &stamp.caller {
+            self.shared
+                .secrets
+                .learn(&String::from_utf8_lossy(token.as_bytes()));
+        }
         let mut attempt = 0;
         let mut may_have_acted = false;
         let mut last: Option<Error> = None;
@@ -274,10 +317,11 @@ impl Client {
     ) -> Result<T, FailedAttempt> {
         let deadline = call.deadline.min(Instant::now() + call.attempt);
         let operation = request.operation;
+        let identity = self.identity(request, &stamp.caller, deadline).await?;
         let answer = match self
             .shared
             .transport
-            .send(request, base, stamp, deadline)
+            .send(request, base, &identity, stamp, deadline)
             .await
         {
             Ok(answer) => answer,
@@ -297,23 +341,41 @@ impl Client {
         };
         debug!(operation, request_id = ?stamp.request_id, status = answer.status, "answered");
         if (200..300).contains(&answer.status) {
-            decode(&answer.body)
-                .map_err(|reason| self.undecodable(request, &answer, &reason, &stamp.caller))
+            decode(&answer.body).map_err(|reason| self.undecodable(request, &answer, &reason))
         } else {
             Err(self.refused(request, &answer, &stamp.caller))
         }
     }
 
-    fn undecodable(
+    /// The headers that name the caller: of the account on its own requests, of nobody elsewhere.
+    async fn identity(
         &self,
         request: &ApiRequest,
-        answer: &Answer,
-        reason: &str,
         caller: &Caller,
-    ) -> FailedAttempt {
+        deadline: Instant,
+    ) -> Result<HeaderMap, FailedAttempt> {
+        if request.anonymous || !matches!(caller, Caller::Account) {
+            return Ok(HeaderMap::new());
+        }
+        let Shared {
+            authorizer,
+            transport,
+            secrets,
+            ..
+        } = &*self.shared;
+        let headers = authorizer.headers(transport, secrets, deadline).await;
+        headers.map_err(|kind| FailedAttempt {
+            repeatable: !matches!(kind, ErrorKind::Credentials { .. }),
+            error: Error::new(request.operation, kind),
+            retry_after: None,
+            may_have_acted: false,
+        })
+    }
+
+    fn undecodable(&self, request: &ApiRequest, answer: &Answer, reason: &str) -> FailedAttempt {
         let kind = ErrorKind::Undecodable {
-            reason: self.mask(reason, caller),
-            excerpt: excerpt(&self.mask(&String::from_utf8_lossy(&answer.body), caller)),
+            reason: self.mask(reason),
+            excerpt: excerpt(&self.mask(&String::from_utf8_lossy(&answer.body))),
         };
         FailedAttempt {
             error: Error::new(request.operation, kind).with_status(Some(answer.status)),
@@ -331,7 +393,7 @@ impl Client {
             retry_after,
             body,
         } = answer;
-        let text = self.mask(&String::from_utf8_lossy(body), caller);
+        let text = self.mask(&String::from_utf8_lossy(body));
         let Verdict {
             kind,
             retryable_by_word,
@@ -360,16 +422,9 @@ impl Client {
         }
     }
 
-    /// `text` without the credentials, should somebody have quoted one.
-    fn mask(&self, text: &str, caller: &Caller) -> String {
-        let text = self.shared.redactor.text(text);
-        match caller {
-            Caller::Runner(Some(token)) => {
-                let token = String::from_utf8_lossy(token.as_bytes());
-                Redactor::new([token.as_ref()]).text(&text).into_owned()
-            }
-            Caller::Runner(None) | Caller::Account => text.into_owned(),
-        }
+    /// `text` without any credential, should somebody have quoted one.
+    fn mask(&self, text: &str) -> String {
+        self.shared.secrets.mask(text)
     }
 }
 

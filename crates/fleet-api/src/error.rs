@@ -43,6 +43,20 @@ pub enum ErrorKind {
         /// What the service said.
         message: String,
     },
+    /// There is no credential that could be sent, and nothing was sent.
+    #[error("{message}")]
+    Credentials {
+        /// What is missing, and what to do about it.
+        message: String,
+    },
+    /// The judge takes no gradings without its own token, which is not the team's key.
+    #[error(
+        "the judge refused its token: {message}; set FLEET_JUDGE_TOKEN, or `ClientBuilder::judge_token`"
+    )]
+    JudgeToken {
+        /// What the service said.
+        message: String,
+    },
     /// 403 for another reason than those below.
     #[error("permission denied: {message}")]
     Permission {
@@ -253,6 +267,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     pub(crate) fn with_request_id(mut self, request_id: RequestId) -> Self {
         self.0.request_id = Some(request_id);
         self
@@ -341,7 +360,9 @@ impl Error {
     pub fn is_auth(&self) -> bool {
         matches!(
             self.0.kind,
-            ErrorKind::Authentication { .. } | ErrorKind::TeamNotFound { .. }
+            ErrorKind::Authentication { .. }
+                | ErrorKind::Credentials { .. }
+                | ErrorKind::TeamNotFound { .. }
         )
     }
 

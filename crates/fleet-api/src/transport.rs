@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use reqwest::Response;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -82,17 +82,17 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
-    pub(crate) authorization: HeaderValue,
     pub(crate) idle_timeout: Duration,
     pub(crate) max_body: usize,
 }
 
 impl Transport {
-    /// Sends `request` once and reads the answer, until `deadline` at the latest.
+    /// Sends `request` once, as who `identity` says, and reads the answer, until `deadline` at the latest.
     pub(crate) async fn send(
         &self,
         request: &ApiRequest,
         base: &str,
+        identity: &HeaderMap,
         stamp: &Stamp,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
@@ -105,7 +105,7 @@ impl Transport {
             status: None,
             may_have_arrived: true,
         };
-        let sending = self.build(request, base, stamp).send();
+        let sending = self.build(request, base, identity, stamp).send();
         let response = match timeout_at(deadline, sending).await {
             Err(_) => return Err(too_late(Awaited::Answer)),
             Ok(Err(error)) => return Err(network("the request could not be sent", error)),
@@ -130,7 +130,13 @@ impl Transport {
         }
     }
 
-    fn build(&self, request: &ApiRequest, base: &str, stamp: &Stamp) -> reqwest::RequestBuilder {
+    fn build(
+        &self,
+        request: &ApiRequest,
+        base: &str,
+        identity: &HeaderMap,
+        stamp: &Stamp,
+    ) -> reqwest::RequestBuilder {
         let mut url = Url::parse(&format!("{base}{}", request.path))
             .expect("the base was parsed when the client was built, and ids are checked");
         if !request.query.is_empty() {
@@ -139,12 +145,12 @@ impl Transport {
         let mut builder = self
             .http
             .request(request.method.clone(), url)
+            .headers(identity.clone())
+            .headers(request.headers.clone())
             .header("X-Fleet-SDK-Language", LANGUAGE)
             .header("X-Fleet-SDK-Version", VERSION);
         builder = match &stamp.caller {
-            Caller::Account => builder
-                .header(AUTHORIZATION, self.authorization.clone())
-                .header("X-Request-Timestamp", stamp.at.as_millisecond()),
+            Caller::Account => builder.header("X-Request-Timestamp", stamp.at.as_millisecond()),
             Caller::Runner(Some(token)) => builder.header("X-Runner-Token", token.clone()),
             Caller::Runner(None) => builder,
         };

@@ -20,7 +20,7 @@ use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host, find_browser};
+use crate::instance::{EndCause, Host};
 use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
@@ -137,7 +137,7 @@ impl Server {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
             documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
-            browser: find_browser(),
+            browser: config.browser,
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),

@@ -63,24 +63,7 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         .seconds("max_wait_seconds", 0, i64::MAX)
         .unwrap_or(DEFAULT_WAIT)
         .min(LONGEST_WAIT);
-    for name in env_variables.keys() {
-        if !is_variable_name(name) {
-            fields.problem(
-                "env_variables",
-                format!("{name:?} cannot be the name of an environment variable"),
-                "value_error",
-            );
-        }
-    }
-    for (name, value) in &env_variables {
-        if value.as_str().is_some_and(|text| text.contains('\0')) {
-            fields.problem(
-                "env_variables",
-                format!("the value of {name:?} contains a NUL character"),
-                "value_error",
-            );
-        }
-    }
+    fields.check_variables(&env_variables);
     fields.finish()?;
     let env_key = env_key.expect("its absence is a problem, and there are none");
 
@@ -223,6 +206,28 @@ impl Fields {
         }
         self.problem(field, "Input should be a valid dictionary", "dict_type");
         None
+    }
+
+    /// What the operating system takes as variables.
+    fn check_variables(&mut self, variables: &Map<String, Value>) {
+        for name in variables.keys() {
+            if !is_variable_name(name) {
+                self.problem(
+                    "env_variables",
+                    format!("{name:?} cannot be the name of an environment variable"),
+                    "value_error",
+                );
+            }
+        }
+        for (name, value) in variables {
+            if value.as_str().is_some_and(|text| text.contains('\0')) {
+                self.problem(
+                    "env_variables",
+                    format!("the value of {name:?} contains a NUL character"),
+                    "value_error",
+                );
+            }
+        }
     }
 
     fn integer(&mut self, field: &str) -> Option<i64> {
