@@ -27,7 +27,7 @@ fn rows_are_read_as_a_table_as_json_and_as_csv_with_their_values_bound() {
     assert_eq!(rows["rows"][0][0], 1);
     let told = local.told(&bench, &query);
     let lines: Vec<&str> = told.expect(0).stdout.lines().collect();
-    assert_eq!(lines[0], "id  status   assignee_id");
+    assert_eq!(lines[0], "id  status  assignee_id");
     assert_eq!(lines.len(), 4);
     told.says(&["3 rows"]);
     let text = local.told(&bench, &[&query[..], &["--csv"]].concat());
@@ -113,7 +113,7 @@ fn tables_are_described_and_mistakes_are_told_in_sqlites_words() {
         ),
         (
             &["db", "exec", &id, "DELETE FROM tickets", "--db", "seed"],
-            &["db"],
+            &["readonly"],
         ),
         (&["db", "query", &id, "SELECT 1", "--db", "nope"], &["nope"]),
         (
