@@ -167,16 +167,7 @@ impl Server {
         }));
 
         let stop = CancellationToken::new();
-        let signal = stop.clone().cancelled_owned();
-        let service = ServiceExt::<Request>::into_make_service(api::service(app.clone()));
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, service)
-                .with_graceful_shutdown(signal)
-                .await
-            {
-                tracing::error!("the embedded server stopped serving: {error}");
-            }
-        });
+        let serving = tokio::spawn(serve(listener, app.clone(), stop.clone()));
         tracing::debug!(%address, environments = app.packages.len(), "the embedded server is up");
         Ok(Self {
             address,
@@ -362,6 +353,17 @@ impl Loaded {
             .chain(packages)
             .chain(self.task_folders.iter().cloned())
             .collect()
+    }
+}
+
+/// Serves until it is told to stop.
+async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+    let service = ServiceExt::<Request>::into_make_service(api::service(app));
+    if let Err(error) = axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+    {
+        tracing::error!("the embedded server stopped serving: {error}");
     }
 }
 

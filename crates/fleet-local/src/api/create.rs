@@ -81,11 +81,7 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
             "Image type '{COMPUTER_IMAGE}' is not offered by '{env_key}': none of its apps has a computer_mcp"
         )));
     }
-    let region = match region {
-        None => app.regions.first().cloned().unwrap_or_default(),
-        Some(region) if app.regions.contains(&region) => region,
-        Some(region) => return Err(ApiError::region_not_supported(&region, &app.regions)),
-    };
+    let region = known_region(region, &app.regions)?;
     let data_key = data_key.or_else(|| package.default_data_key().map(str::to_owned));
     let databases = match &data_key {
         None => crate::package::DatabasePaths::new(),
@@ -118,6 +114,15 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         package: package.clone(),
     };
     Ok(Create { spec, max_wait })
+}
+
+/// The region that was asked for, or the first one.
+fn known_region(asked: Option<String>, known: &[String]) -> Result<String, ApiError> {
+    match asked {
+        None => Ok(known.first().cloned().unwrap_or_default()),
+        Some(region) if known.contains(&region) => Ok(region),
+        Some(region) => Err(ApiError::region_not_supported(&region, known)),
+    }
 }
 
 /// The fields of a body, and what was wrong with those looked at so far: all problems are answered

@@ -1,7 +1,7 @@
 //! What an agent leaves of its conversation, in any of the formats that agents write, as messages of a session.
 //!
 //! The format is seen in the content, not in the file's name: messages (a list, JSON lines, or a list inside of an
-//! object), items of OpenAI's Responses API, or a trajectory (ATIF). What cannot be read is left out and counted: a
+//! object), items of `OpenAI`'s Responses API, or a trajectory (ATIF). What cannot be read is left out and counted: a
 //! transcript is evidence, and half of one is better than none.
 
 mod atif;
