@@ -9,6 +9,7 @@ use super::failed::Failed;
 use super::files::FilesArgs;
 use super::instances::{CloseArgs, InstancesArgs};
 use super::jobs::JobsArgs;
+use super::judge::JudgeArgs;
 use super::projects::ProjectsArgs;
 use super::runs::RunsArgs;
 use super::sessions::SessionsArgs;
@@ -56,6 +57,8 @@ pub(crate) enum FleetCommand {
     Projects(ProjectsArgs),
     /// Verify a task on an instance
     Verify(VerifyArgs),
+    /// Have a model grade an answer by a rubric
+    Judge(JudgeArgs),
     /// Stored verifiers
     #[command(visible_alias = "verifier")]
     Verifiers(VerifiersArgs),

@@ -1,16 +1,17 @@
-//! From the arguments to the function of a topic, and to the service that it asks.
+//! From the arguments to the function of a topic.
 
-use fleet_api::{Client, DEFAULT_BASE_URL, RateLimits};
+use fleet_api::Client;
 
 use super::args::{FleetArgs, FleetCommand};
-use super::failed::{API_KEY, Done};
+use super::failed::Done;
 use super::output::Output;
+use super::whom::by_environment;
 use super::{
-    account, db, envs, files, instances, jobs, projects, runs, sessions, tasks, verifiers, verify,
+    account, db, envs, files, instances, jobs, judge, projects, runs, sessions, tasks, verifiers,
+    verify,
 };
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::printer::Printer;
-use crate::service::Service;
 
 pub(crate) async fn fleet(args: FleetArgs, printer: Printer) -> Outcome {
     let out = Output::new(printer, args.json);
@@ -34,28 +35,11 @@ async fn answer(command: FleetCommand, client: &Client, out: Output) -> Done {
         FleetCommand::Tasks(args) => tasks::tasks(args, client, out).await,
         FleetCommand::Projects(args) => projects::projects(args, client, out).await,
         FleetCommand::Verify(args) => verify::verify(args, client, out).await,
+        FleetCommand::Judge(args) => judge::judge(args, client, out).await,
         FleetCommand::Verifiers(args) => verifiers::verifiers(args, client, out).await,
         FleetCommand::Db(args) => db::db(args, client, out).await,
         FleetCommand::Files(args) => files::files(args, client, out).await,
         FleetCommand::Jobs(args) => jobs::jobs(args, client, out).await,
         FleetCommand::Sessions(args) => sessions::sessions(args, client, out).await,
     }
-}
-
-/// The service that the official SDK would use: `FLEET_BASE_URL` or the hosted one, with `FLEET_API_KEY`.
-pub(crate) fn by_environment(endpoint: Option<&str>) -> Result<Service, Failure> {
-    let url = endpoint.unwrap_or(DEFAULT_BASE_URL);
-    let key = std::env::var(API_KEY).unwrap_or_default();
-    if key.is_empty() && url == DEFAULT_BASE_URL {
-        return Err(Failure::usage(format!("error: {API_KEY} is not set")).hint(
-            "set it, or name another service with --endpoint (`harness local` serves one here)",
-        ));
-    }
-    // A server without a key takes any; the header must have something in it.
-    let key = if key.is_empty() {
-        "none".to_owned()
-    } else {
-        key
-    };
-    Service::remote(url, key.into(), RateLimits::default())
 }

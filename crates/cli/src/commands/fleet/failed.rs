@@ -223,6 +223,8 @@ fn word(error: &Error) -> &'static str {
         ErrorKind::Network { .. } => "network",
         ErrorKind::Undecodable { .. } => "undecodable",
         ErrorKind::BodyTooLarge { .. } => "body_too_large",
+        ErrorKind::Credentials { .. } => "credentials",
+        ErrorKind::JudgeToken { .. } => "judge_token",
         ErrorKind::Operation { .. } => "operation",
         ErrorKind::InvalidId(_)
         | ErrorKind::InvalidArgument { .. }
@@ -234,7 +236,9 @@ fn word(error: &Error) -> &'static str {
 /// What to do next, where the error tells.
 fn next_command(error: &Error) -> Option<String> {
     if error.is_auth() {
-        return Some(format!("the key comes from the variable {API_KEY}"));
+        return Some(format!(
+            "the key comes from the variable {API_KEY}, else from the login of `flt login`"
+        ));
     }
     if error.is_gone() {
         return listing(error.operation())

@@ -39,6 +39,16 @@ pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), value))
 }
 
+/// Reads `NAME=TEXT`, of which neither may be empty.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        _ => Err("must have a name, `=` and a value".to_owned()),
+    }
+}
+
 /// Reads a JSON number, `null`, `true`, `false` or a quoted text as what it is, and everything else as text.
 pub(super) fn scalar(text: &str) -> Result<Value, std::convert::Infallible> {
     let value = serde_json::from_str(text).unwrap_or(Value::Null);

@@ -15,6 +15,7 @@ mod grid;
 mod input;
 mod instances;
 mod jobs;
+mod judge;
 mod manager;
 mod moment;
 mod output;
@@ -24,7 +25,9 @@ mod sessions;
 mod tasks;
 mod verifiers;
 mod verify;
+mod whom;
 
 pub(crate) use args::FleetArgs;
-pub(crate) use dispatch::{by_environment, fleet};
+pub(crate) use dispatch::fleet;
 pub(crate) use failed::failed;
+pub(crate) use whom::by_environment;

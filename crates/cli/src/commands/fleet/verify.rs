@@ -118,6 +118,7 @@ fn tell(said: &ExecuteResponse, out: Output) -> Done {
                     .error
                     .as_ref()
                     .and_then(|error| error.traceback.as_ref())
+                    .filter(|text| !text.trim().is_empty())
                 {
                     Some(traceback) if !out.json => failed.help(format!(
                         "the verifier's traceback:\n{}",

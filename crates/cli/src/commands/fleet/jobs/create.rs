@@ -47,10 +47,10 @@ pub(super) struct CreateArgs {
     #[arg(long, value_name = "FILE")]
     system_prompt_file: Option<PathBuf>,
     /// The system prompt of one model, MODEL=TEXT; may be given more than once
-    #[arg(long = "model-prompt", value_name = "MODEL=TEXT", value_parser = pair)]
+    #[arg(long = "model-prompt", value_name = "MODEL=TEXT", value_parser = input::pair)]
     model_prompts: Vec<(String, String)>,
     /// Your own account at a provider: the variable that holds its key; may be given more than once
-    #[arg(long = "byok", value_name = "PROVIDER=VARIABLE", value_parser = pair)]
+    #[arg(long = "byok", value_name = "PROVIDER=VARIABLE", value_parser = input::pair)]
     byok: Vec<(String, String)>,
     /// How long the service may keep those keys, in whole minutes
     #[arg(long, value_name = "TIME", value_parser = minutes, requires = "byok")]
@@ -85,16 +85,6 @@ pub(super) struct TraceArgs {
 enum Mode {
     ToolUse,
     ComputerUse,
-}
-
-/// `KEY=TEXT`.
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() && !value.is_empty() => {
-            Ok((key.to_owned(), value.to_owned()))
-        }
-        _ => Err("must have a name, `=` and a value".to_owned()),
-    }
 }
 
 /// A duration in whole minutes, which is all that the API can say.
