@@ -308,6 +308,52 @@ pub(crate) struct LocalArgs {
         hide_env_values = true
     )]
     pub(crate) api_key: Option<String>,
+    /// Where tasks, sessions, jobs and the history of instances outlive the server; without it they end with it
+    #[arg(long, value_name = "DIR", env = "HARNESS_LOCAL_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// A program that grades for the judge: a JSON request on stdin, a JSON answer on stdout; in words as a shell would split them at blanks
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "HARNESS_JUDGE_COMMAND",
+        conflicts_with = "judge_url"
+    )]
+    pub(crate) judge_command: Option<String>,
+    /// An OpenAI-compatible endpoint that grades for the judge, for example `https://api.openai.com/v1`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "HARNESS_JUDGE_URL",
+        requires = "judge_model"
+    )]
+    pub(crate) judge_url: Option<String>,
+    /// The model that grades
+    #[arg(
+        long,
+        value_name = "MODEL",
+        env = "HARNESS_JUDGE_MODEL",
+        requires = "judge_url"
+    )]
+    pub(crate) judge_model: Option<String>,
+    /// The environment variable with the endpoint's key
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HARNESS_JUDGE_KEY_ENV",
+        requires = "judge_url"
+    )]
+    pub(crate) judge_key_env: Option<String>,
+    /// The environment variable with the token that callers of the judge must send (`FLEET_JUDGE_TOKEN` of the SDK)
+    #[arg(long, value_name = "NAME", env = "HARNESS_JUDGE_TOKEN_ENV")]
+    pub(crate) judge_token_env: Option<String>,
+    /// A region that callers may name, the first is the default; may be given more than once
+    #[arg(
+        long = "region",
+        value_name = "NAME",
+        env = "HARNESS_LOCAL_REGIONS",
+        value_delimiter = ','
+    )]
+    pub(crate) regions: Vec<String>,
     /// How strictly Python and command verifiers are confined
     #[arg(
         long,
@@ -325,6 +371,9 @@ pub(crate) struct LocalArgs {
         value_delimiter = ','
     )]
     pub(crate) verifier_read: Vec<PathBuf>,
+    /// Write every request into this file, one JSON line each, secrets masked
+    #[arg(long, value_name = "FILE", env = "HARNESS_RECORD")]
+    pub(crate) record: Option<PathBuf>,
     /// Print where it listens as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -9,6 +9,8 @@ use sandbox::Launcher;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
+use crate::archive::StateError;
+use crate::judge::JudgeConfig;
 use crate::package::DiscoverError;
 use crate::tasks::TaskError;
 use crate::verify::{PythonConfig, SandboxMode, SetupError};
@@ -50,6 +52,9 @@ pub struct ServerConfig {
     /// Where instances, built seeds and bundles live. None: a temporary directory that is removed
     /// at the end.
     pub data_dir: Option<PathBuf>,
+    /// Where tasks, sessions, jobs, verifiers and the history of instances outlive the server; one server at a time may
+    /// have it. None: they go with the server.
+    pub state_dir: Option<PathBuf>,
     /// How Python verifiers are run.
     pub python: PythonConfig,
     /// The longest that one verifier may run, whatever its call asks for.
@@ -57,6 +62,8 @@ pub struct ServerConfig {
     /// Address space of one verifier's process, in bytes; none takes the verifier service's
     /// default.
     pub verifier_memory_limit: Option<u64>,
+    /// Who grades for `POST /v1/judge/grade`. None: that is answered with an error.
+    pub judge: Option<JudgeConfig>,
     /// How strictly verifiers that are programs are confined.
     pub verifier_sandbox: SandboxMode,
     /// What such verifiers may read beside programs, libraries and the folders of packages and task files.
@@ -69,6 +76,9 @@ pub struct ServerConfig {
     pub maximum_lease: Duration,
     /// Between TERM and KILL for apps.
     pub app_grace: Duration,
+    /// Write every request of the API into this file, one JSON line each, with what is secret masked;
+    /// what is there already stays. Bounded: 1 MiB of a body, 256 MiB in all.
+    pub record: Option<PathBuf>,
     /// Leave the directories of ended instances, for looking into them.
     pub keep_instance_dirs: bool,
     /// How many times faster than real time leases run; 1 outside of tests.
@@ -91,15 +101,18 @@ impl ServerConfig {
             shim: Shim::current_exe(),
             harness: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
             data_dir: None,
+            state_dir: None,
             python: PythonConfig::default(),
             verifier_time_limit: VERIFIER_TIME,
             verifier_memory_limit: None,
+            judge: None,
             verifier_sandbox: SandboxMode::default(),
             verifier_read: Vec::new(),
             sandbox: Launcher::current_exe(),
             concurrent_starts: cores * 2,
             maximum_lease: MAXIMUM_LEASE,
             app_grace: APP_GRACE,
+            record: None,
             keep_instance_dirs: false,
             clock_scale: 1.0,
         }
@@ -148,6 +161,18 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("could not use the data directory")]
     DataDir(#[source] std::io::Error),
+    /// The file for recorded requests cannot be written.
+    #[error("could not open {} for recording requests", path.display())]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What outlives servers cannot be used.
+    #[error("could not open the server's state")]
+    State(#[source] StateError),
     /// The verifier service cannot be set up.
     #[error("could not set up the verifier service")]
     Verifiers(#[source] SetupError),

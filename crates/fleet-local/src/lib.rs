@@ -18,21 +18,27 @@
 //! ```
 
 mod api;
+mod archive;
 mod clock;
 mod config;
 mod gateway;
 mod identity;
 mod instance;
+mod judge;
 pub mod manager;
 pub mod package;
+mod recorder;
 pub mod seam;
 mod server;
+mod sessions;
 mod store;
 mod tasks;
 pub mod verify;
 
-pub use api::Verification;
+pub use api::{ApiPlane, Verification, openapi};
+pub use archive::StateError;
 pub use config::{ServerConfig, StartError};
+pub use judge::{JudgeConfig, JudgeEngine};
 pub use manager::documents::document_main;
 pub use server::{LedgerSnapshot, Server, ShutdownReport};
 pub use tasks::TaskError;

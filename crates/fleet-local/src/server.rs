@@ -17,12 +17,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, App, AppState, Credentials, Verification};
-use crate::clock::Clock;
+use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
+use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
 use crate::instance::{EndCause, Host, find_browser};
+use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
-use crate::store::{Ledger, Store};
+use crate::recorder::{self, Recorder};
+use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
 
@@ -73,6 +76,7 @@ pub struct Server {
     app: App,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    recorder: Option<Recorder>,
     /// Held for its removal, which comes last.
     _dirs: Dirs,
 }
@@ -99,6 +103,7 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
+        let recorder = open_recorder(&config)?;
         let verifier = Arc::new(
             VerifierService::new(VerifyConfig {
                 data_dir: loaded.dirs.data.join("verifiers"),
@@ -115,6 +120,19 @@ impl Server {
             })
             .map_err(StartError::Verifiers)?,
         );
+        // First: it sets the provider that the judge's client needs as well.
+        let http = http_client().map_err(StartError::Http)?;
+        let judge = config
+            .judge
+            .map(|judge| {
+                Judge::new(
+                    judge,
+                    config.shim.clone(),
+                    loaded.dirs.data.join("verifiers"),
+                )
+            })
+            .transpose()
+            .map_err(StartError::Http)?;
         let host = Host {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
@@ -125,17 +143,22 @@ impl Server {
             instances_dir: loaded.dirs.instances_path.clone(),
             keep_instance_dirs: config.keep_instance_dirs,
             templates: loaded.templates,
-            http: http_client().map_err(StartError::Http)?,
+            http,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
+            recorder: recorder.clone(),
             ledger: Ledger::default(),
         };
+        let (tasks, archive, past) =
+            open_archive(loaded.place, loaded.tasks, host.clock.now()).await?;
         let app = App(Arc::new(AppState {
             host: Arc::new(host),
             packages: loaded.packages,
-            store: Store::new(config.instance_limit),
-            tasks: loaded.tasks,
+            store: Store::new(config.instance_limit, past),
+            archive,
+            tasks,
             verifier,
+            judge,
             credentials: Credentials::new(config.api_key.as_ref()),
             regions: config.regions,
             maximum_lease: config.maximum_lease,
@@ -160,6 +183,7 @@ impl Server {
             app,
             stop,
             serving,
+            recorder,
             _dirs: loaded.dirs,
         })
     }
@@ -206,6 +230,10 @@ impl Server {
         {
             self.serving.abort();
         }
+        if let Some(recorder) = &self.recorder {
+            recorder.flush().await;
+        }
+        app.archive.close().await;
         let mut leftovers = Vec::new();
         for instance in app.store.all() {
             let state = instance.state();
@@ -290,6 +318,7 @@ struct Loaded {
     tasks: TaskCatalogue,
     task_folders: Vec<PathBuf>,
     templates: Templates,
+    place: Place,
     dirs: Dirs,
 }
 
@@ -307,12 +336,18 @@ impl Loaded {
             .filter_map(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned))
             .collect();
         let dirs = Dirs::make(config).map_err(StartError::DataDir)?;
+        let place = match &config.state_dir {
+            Some(dir) => Place::lasting(dir),
+            None => Place::temporary(&dirs.data),
+        }
+        .map_err(StartError::State)?;
         let templates = build_templates(&packages, &dirs.templates())?;
         Ok(Self {
             packages,
             tasks,
             task_folders,
             templates,
+            place,
             dirs,
         })
     }
@@ -330,6 +365,17 @@ impl Loaded {
     }
 }
 
+fn open_recorder(config: &ServerConfig) -> Result<Option<Recorder>, StartError> {
+    let Some(path) = &config.record else {
+        return Ok(None);
+    };
+    let lines = recorder::open(path).map_err(|source| StartError::Record {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(Recorder::new(lines, config.api_key.as_ref())))
+}
+
 fn build_templates(
     packages: &std::collections::BTreeMap<String, Arc<Package>>,
     cache: &Path,
@@ -339,6 +385,39 @@ fn build_templates(
             reason: crate::error_chain(&error),
         }
     })
+}
+
+/// Opens what outlives servers, ends what the last one left alive, and puts its tasks over those of the files.
+async fn open_archive(
+    place: Place,
+    tasks: TaskCatalogue,
+    now: jiff::Timestamp,
+) -> Result<(TaskCatalogue, Archive, Past), StartError> {
+    let file = place.database().to_owned();
+    let archive = tokio::task::spawn_blocking(move || Archive::open(place))
+        .await
+        .map_err(|panic| StartError::Data {
+            reason: panic.to_string(),
+        })?
+        .map_err(StartError::State)?;
+    let not_before = now.as_second() - i64::try_from(REQUEST_IDS_KEPT.as_secs()).unwrap_or(0);
+    let (past, stored, projects) = archive
+        .write(move |connection| {
+            Ok::<_, ArchiveError>((
+                sql::instances::take_over(connection, &text(now), not_before)?,
+                sql::tasks::all(connection)?,
+                sql::tasks::projects(connection)?,
+            ))
+        })
+        .await
+        .map_err(|error| StartError::State(StateError::read(file, error)))?;
+    for task in stored {
+        tasks.put(task);
+    }
+    for (project, created_at) in projects {
+        tasks.add_project(project, created_at);
+    }
+    Ok((tasks, archive, past))
 }
 
 fn http_client() -> Result<reqwest::Client, reqwest::Error> {

@@ -1,13 +1,15 @@
-//! Every instance of the server, live and ended, and the request ids that made them. In memory: the
-//! processes die with the server, so would any record.
+//! Every instance of the server, live and ended, and the request ids that made them. In memory: what
+//! must be known at once, and what can only be true while the server lives. What outlives it is the archive's.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fleet_api::types::InstanceId;
 
+use crate::archive::Past;
+use crate::clock::text;
 use crate::instance::{EndCause, Instance};
 
 /// Ended instances that still answer GET. A recovery looks at them minutes later, not days; a
@@ -16,10 +18,16 @@ const ENDED_KEPT: usize = 10_000;
 
 /// Request ids of creates are remembered at least this long, so that a client that was down for a
 /// day still finds its instance.
-const REQUEST_IDS_KEPT: Duration = Duration::from_hours(48);
+pub(crate) const REQUEST_IDS_KEPT: Duration = Duration::from_hours(48);
 
 /// Old request ids are only looked for when there are many; each takes about a hundred bytes.
 const REQUEST_IDS_SWEPT_AT: usize = 100_000;
+
+/// Runs that are remembered; beyond it those without live instances are forgotten, oldest first.
+const RUNS_KEPT: usize = 10_000;
+
+/// How many more there may be before the oldest are looked for.
+const RUNS_SLACK: usize = 1_000;
 
 /// What the service bound to one create: the credential it came with (hashed) and its
 /// `X-Request-ID`.
@@ -56,6 +64,24 @@ struct Entries {
     next: u64,
     closed: bool,
     requests: HashMap<CreateKey, (InstanceId, Instant)>,
+    /// Ids of instances of earlier servers, which are not given again.
+    past: HashSet<InstanceId>,
+    runs: HashMap<String, RunTally>,
+    next_run: u64,
+}
+
+/// A run as far as its instances tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunTally {
+    /// Counts up with every new run.
+    place: u64,
+    pub(crate) run_id: String,
+    /// Instances ever made.
+    pub(crate) total: u64,
+    /// Instances that live.
+    pub(crate) running: u64,
+    pub(crate) first_created_at: String,
+    pub(crate) last_created_at: String,
 }
 
 #[derive(Debug)]
@@ -67,9 +93,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// A store that goes on where earlier servers ended.
+    pub(crate) fn new(limit: usize, past: Past) -> Self {
         Self {
-            entries: Mutex::default(),
+            entries: Mutex::new(Entries::after(past)),
             limit,
             max_live: AtomicU64::new(0),
             created: AtomicU64::new(0),
@@ -113,6 +140,7 @@ impl Store {
         entries.order.insert(place, id.clone());
         entries.live.insert(place, Arc::clone(&instance));
         entries.instances.insert(id.clone(), Arc::clone(&instance));
+        entries.count_run(&instance);
         if let Some(key) = key {
             entries.requests.insert(key, (id, Instant::now()));
         }
@@ -129,6 +157,32 @@ impl Store {
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Instance>> {
         self.entries().instances.get(id).cloned()
+    }
+
+    /// The instance that a create made, if its request is remembered. It may be of an earlier server.
+    pub(crate) fn by_request(&self, key: &CreateKey) -> Option<InstanceId> {
+        let entries = self.entries();
+        entries.requests.get(key).map(|(id, _)| id.clone())
+    }
+
+    /// Every run that is remembered, in the order of their first instances.
+    pub(crate) fn runs(&self) -> Vec<RunTally> {
+        let mut entries = self.entries();
+        entries.settle();
+        let mut runs = entries.runs.clone();
+        for instance in entries.live.values() {
+            let run = instance
+                .spec
+                .run_id
+                .as_ref()
+                .and_then(|id| runs.get_mut(id));
+            if let Some(run) = run {
+                run.running += 1;
+            }
+        }
+        let mut runs: Vec<_> = runs.into_values().collect();
+        runs.sort_unstable_by_key(|run| run.place);
+        runs
     }
 
     /// Every instance that is remembered, in the order of creation.
@@ -163,11 +217,87 @@ impl Store {
 }
 
 impl Entries {
+    fn after(past: Past) -> Self {
+        let mut entries = Self::default();
+        let now = Instant::now();
+        entries.requests = past
+            .requests
+            .into_iter()
+            .map(|request| {
+                let key = CreateKey {
+                    credential: request.credential,
+                    request_id: request.request_id,
+                };
+                (key, (request.instance_id.into(), now))
+            })
+            .collect();
+        entries.past = past.ids.into_iter().map(InstanceId::from).collect();
+        for run in past.runs {
+            let place = entries.next_run;
+            entries.next_run += 1;
+            let tally = RunTally {
+                place,
+                run_id: run.run_id.clone(),
+                total: run.total,
+                running: 0,
+                first_created_at: run.first_created_at,
+                last_created_at: run.last_created_at,
+            };
+            entries.runs.insert(run.run_id, tally);
+        }
+        entries
+    }
+
+    fn count_run(&mut self, instance: &Instance) {
+        let Some(run_id) = &instance.spec.run_id else {
+            return;
+        };
+        let created_at = text(instance.created_at);
+        if let Some(run) = self.runs.get_mut(run_id) {
+            run.total += 1;
+            run.last_created_at = created_at;
+            return;
+        }
+        let place = self.next_run;
+        self.next_run += 1;
+        let tally = RunTally {
+            place,
+            run_id: run_id.clone(),
+            total: 1,
+            running: 0,
+            first_created_at: created_at.clone(),
+            last_created_at: created_at,
+        };
+        self.runs.insert(run_id.clone(), tally);
+        if self.runs.len() > RUNS_KEPT + RUNS_SLACK {
+            self.forget_runs();
+        }
+    }
+
+    fn forget_runs(&mut self) {
+        let live: HashSet<&String> = self
+            .live
+            .values()
+            .filter_map(|instance| instance.spec.run_id.as_ref())
+            .collect();
+        let mut ended: Vec<(u64, String)> = self
+            .runs
+            .values()
+            .filter(|run| !live.contains(&run.run_id))
+            .map(|run| (run.place, run.run_id.clone()))
+            .collect();
+        ended.sort_unstable();
+        let too_many = self.runs.len() - RUNS_KEPT;
+        for (_, run_id) in ended.into_iter().take(too_many) {
+            self.runs.remove(&run_id);
+        }
+    }
+
     /// Eight lower-case hex digits, as the hosted service gives.
     fn fresh_id(&self) -> InstanceId {
         loop {
             let id = InstanceId::from(uuid::Uuid::new_v4().simple().to_string()[..8].to_owned());
-            if !self.instances.contains_key(&id) {
+            if !self.instances.contains_key(&id) && !self.past.contains(&id) {
                 return id;
             }
         }

@@ -1,7 +1,9 @@
-//! The tasks that the server offers: task files, each a project named after the file.
+//! The tasks that the server offers: task files, each a project named after the file, and over them what was imported or
+//! changed since.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use fleet_api::task_file::{self, TaskFileError};
 use fleet_api::types::{TaskResponse, VerifierData, VerifierId};
@@ -9,6 +11,7 @@ use fleet_api::{Task, VerifierSource};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::archive::{StoredTask, StoredVersion};
 use crate::identity;
 
 /// When a task was made, if its file does not say. Clients refuse a task without a date.
@@ -47,62 +50,135 @@ pub(crate) struct TaskFilter<'a> {
 
 #[derive(Debug)]
 struct Entry {
-    project: String,
-    file: PathBuf,
-    task: TaskResponse,
+    project: Option<String>,
+    /// Where it was read; none for an imported one.
+    file: Option<PathBuf>,
+    version: StoredVersion,
 }
 
-/// Every task of the server, in the order of the files.
+/// A project: its key, when the first of its tasks was made, and the modality if all of its tasks have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProjectView {
+    pub(crate) key: String,
+    pub(crate) created_at: String,
+    pub(crate) modality: Option<String>,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct TaskCatalogue {
-    entries: Vec<Entry>,
+struct Entries {
+    list: Vec<Entry>,
     by_key: HashMap<String, usize>,
     projects: Vec<(String, String)>,
+}
+
+/// Every task of the server: those of the files in their order, then imported ones.
+#[derive(Debug, Default)]
+pub(crate) struct TaskCatalogue {
+    entries: RwLock<Entries>,
+    /// Held from the look at a task to its change, so that two changes at once do not lose one.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl TaskCatalogue {
     /// Loads the files. Blocking.
     pub(crate) fn load(files: &[PathBuf]) -> Result<Self, TaskError> {
-        let mut catalogue = Self::default();
+        let mut entries = Entries::default();
         for file in files {
             // One file may be named by a package and by the caller.
             let file = file.canonicalize().unwrap_or_else(|_| file.clone());
-            if !catalogue.entries.iter().any(|entry| entry.file == file) {
-                catalogue.add(&file)?;
+            if !entries
+                .list
+                .iter()
+                .any(|entry| entry.file.as_ref() == Some(&file))
+            {
+                entries.add_file(&file)?;
             }
         }
-        Ok(catalogue)
+        Ok(Self {
+            entries: RwLock::new(entries),
+            turn: tokio::sync::Mutex::default(),
+        })
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&TaskResponse> {
-        self.by_key.get(key).map(|index| &self.entries[*index].task)
+    /// Waits until nobody else changes a task.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
-    pub(crate) fn filter<'a>(
-        &'a self,
-        filter: &'a TaskFilter<'a>,
-    ) -> impl Iterator<Item = &'a TaskResponse> {
-        self.entries
+    /// Puts a task in the place of the one of its key, or at the end.
+    pub(crate) fn put(&self, task: StoredTask) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.put(None, task.project, task.version);
+    }
+
+    /// Makes a project known that may have no task any more.
+    pub(crate) fn add_project(&self, key: String, created_at: String) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.add_project(&key, &created_at);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries().list.len()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<StoredTask> {
+        let entries = self.entries();
+        let entry = &entries.list[*entries.by_key.get(key)?];
+        Some(StoredTask {
+            project: entry.project.clone(),
+            version: entry.version.clone(),
+        })
+    }
+
+    pub(crate) fn filter(&self, filter: &TaskFilter<'_>) -> Vec<StoredVersion> {
+        self.entries()
+            .list
             .iter()
             .filter(|entry| filter.admits(entry))
-            .map(|entry| &entry.task)
+            .map(|entry| entry.version.clone())
+            .collect()
     }
 
-    /// Project keys and when the first of their tasks was made.
-    pub(crate) fn projects(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.projects
+    pub(crate) fn projects(&self) -> Vec<ProjectView> {
+        let entries = self.entries();
+        let modality = |key: &str| {
+            let mut of_project = entries
+                .list
+                .iter()
+                .filter(|entry| entry.project.as_deref() == Some(key))
+                .map(|entry| &entry.version.modality);
+            let first = of_project.next()?.clone()?;
+            of_project
+                .all(|other| other.as_ref() == Some(&first))
+                .then_some(first)
+        };
+        entries
+            .projects
             .iter()
-            .map(|(key, created_at)| (key.as_str(), created_at.as_str()))
+            .map(|(key, created_at)| ProjectView {
+                key: key.clone(),
+                created_at: created_at.clone(),
+                modality: modality(key),
+            })
+            .collect()
     }
 
-    pub(crate) fn verifier(&self, id: &str) -> Option<&VerifierData> {
-        self.entries
+    pub(crate) fn verifier(&self, id: &str) -> Option<VerifierData> {
+        self.entries()
+            .list
             .iter()
-            .filter_map(|entry| entry.task.verifier.as_ref())
+            .filter_map(|entry| entry.version.task.verifier.as_ref())
             .find(|verifier| verifier.verifier_id.as_str() == id)
+            .cloned()
     }
 
-    fn add(&mut self, file: &Path) -> Result<(), TaskError> {
+    fn entries(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn add_file(&mut self, file: &Path) -> Result<(), TaskError> {
         let project = file
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned())
@@ -111,31 +187,63 @@ impl TaskCatalogue {
             let task = response(task);
             let key = task.key.to_string();
             if let Some(known) = self.by_key.get(&key) {
-                let first = self.entries[*known].file.clone();
+                let first = self.list[*known].file.clone().unwrap_or_default();
                 return Err(TaskError::Duplicate {
                     key,
                     first,
                     second: file.to_owned(),
                 });
             }
-            if !self.projects.iter().any(|(known, _)| *known == project) {
-                self.projects
-                    .push((project.clone(), task.created_at.clone()));
-            }
-            self.by_key.insert(key, self.entries.len());
-            self.entries.push(Entry {
-                project: project.clone(),
-                file: file.to_owned(),
-                task,
-            });
+            let version = version(task, None);
+            self.put(Some(file.to_owned()), Some(project.clone()), version);
         }
         Ok(())
+    }
+
+    fn put(&mut self, file: Option<PathBuf>, project: Option<String>, version: StoredVersion) {
+        if let Some(project) = &project {
+            self.add_project(project, &version.task.created_at);
+        }
+        let key = version.task.key.to_string();
+        let entry = Entry {
+            project,
+            file,
+            version,
+        };
+        if let Some(place) = self.by_key.get(&key) {
+            let known = &mut self.list[*place];
+            let file = known.file.take();
+            *known = Entry { file, ..entry };
+        } else {
+            self.by_key.insert(key, self.list.len());
+            self.list.push(entry);
+        }
+    }
+
+    fn add_project(&mut self, key: &str, created_at: &str) {
+        if !self.projects.iter().any(|(known, _)| known == key) {
+            self.projects.push((key.to_owned(), created_at.to_owned()));
+        }
+    }
+}
+
+/// A version is named by what it says: the same content has the same id on every start.
+pub(crate) fn version(task: TaskResponse, modality: Option<String>) -> StoredVersion {
+    let modality = modality.or_else(|| {
+        let metadata = task.metadata.as_ref()?;
+        metadata.get("task_modality")?.as_str().map(str::to_owned)
+    });
+    let text = serde_json::to_string(&task).unwrap_or_default();
+    StoredVersion {
+        version_id: derived_uuid(&format!("{}\n{text}", modality.as_deref().unwrap_or(""))),
+        modality,
+        task,
     }
 }
 
 impl TaskFilter<'_> {
     fn admits(&self, entry: &Entry) -> bool {
-        let task = &entry.task;
+        let task = &entry.version.task;
         let same = |wanted: Option<&str>, value: Option<&str>| {
             wanted.is_none_or(|wanted| value == Some(wanted))
         };
@@ -143,7 +251,7 @@ impl TaskFilter<'_> {
             && self
                 .projects
                 .iter()
-                .all(|wanted| same(*wanted, Some(&entry.project)))
+                .all(|wanted| same(*wanted, entry.project.as_deref()))
             && self
                 .env_key
                 .is_none_or(|wanted| is_environment(task, wanted))
@@ -163,7 +271,8 @@ fn is_environment(task: &TaskResponse, wanted: &str) -> bool {
     }
 }
 
-fn response(task: Task) -> TaskResponse {
+/// The task as the API answers it.
+pub(crate) fn response(task: Task) -> TaskResponse {
     let created_at = task
         .created_at
         .filter(|date| !date.is_empty())
@@ -220,10 +329,13 @@ fn stored(
 }
 
 fn derived_id(key: &str, sha256: &str) -> VerifierId {
-    let digest = Sha256::digest(format!("{key}\n{sha256}"));
+    derived_uuid(&format!("{key}\n{sha256}")).into()
+}
+
+fn derived_uuid(text: &str) -> String {
+    let digest = Sha256::digest(text);
     let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
     uuid::Builder::from_custom_bytes(bytes)
         .into_uuid()
         .to_string()
-        .into()
 }

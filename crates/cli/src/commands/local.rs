@@ -3,21 +3,25 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use fleet_local::Server;
+use fleet_api::SecretString;
 use fleet_local::verify::SandboxMode;
+use fleet_local::{JudgeConfig, JudgeEngine, Server};
 use run_record::ExitCode;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
 
 use crate::args::{LocalArgs, VerifierSandboxArg};
 use crate::failure::{Failure, Outcome, chain};
 use crate::printer::{Printer, style, styled};
+use crate::secrets;
 use crate::service::local_config;
 
 /// Instances that a server for other clients may hold, as many as the machine's processes allow comfortably.
 const INSTANCE_LIMIT: usize = 256;
 
 pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
+    let judge = judge(&args)?;
     let environments = or_nearby(args.environments, "environments");
     let tasks = if args.tasks.is_empty() {
         task_files_nearby()
@@ -37,6 +41,12 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
             Failure::usage(format!("--verifier-read {}: {error}", folder.display()))
         })?;
         config.verifier_read.push(folder);
+    }
+    config.record = args.record;
+    config.judge = judge;
+    config.state_dir = args.state;
+    if !args.regions.is_empty() {
+        config.regions = args.regions;
     }
     config.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let server = Server::start(config).await.map_err(|error| {
@@ -71,6 +81,41 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
             report.leftovers.join("\n  ")
         ),
     })
+}
+
+/// The judge that the arguments describe, if any.
+fn judge(args: &LocalArgs) -> Result<Option<JudgeConfig>, Failure> {
+    let engine = match (&args.judge_command, &args.judge_url, &args.judge_model) {
+        (Some(command), ..) => {
+            let words = command.split_whitespace().map(str::to_owned).collect();
+            JudgeEngine::Command(words)
+        }
+        (None, Some(url), Some(model)) => JudgeEngine::Model {
+            url: Url::parse(url)
+                .map_err(|error| Failure::usage(format!("--judge-url {url}: {error}")))?,
+            model: model.clone(),
+            key: secret(args.judge_key_env.as_deref(), "--judge-key-env")?,
+        },
+        _ => return Ok(None),
+    };
+    let mut judge = JudgeConfig::new(engine);
+    judge.token = secret(args.judge_token_env.as_deref(), "--judge-token-env")?;
+    Ok(Some(judge))
+}
+
+/// The value of the environment variable that an option names.
+fn secret(name: Option<&str>, option: &str) -> Result<Option<SecretString>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let value = std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "{option}: the environment variable {name} is not set"
+            ))
+        })?;
+    secrets::hide([value.as_str()]);
+    Ok(Some(value.into()))
 }
 
 async fn until_asked_to_stop() -> Result<(), Failure> {

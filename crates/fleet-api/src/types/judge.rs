@@ -60,7 +60,6 @@ pub struct GradeBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Rubric {
     /// Free text.
     String {

@@ -20,7 +20,7 @@ const DEFAULT_WAIT: Duration = Duration::from_mins(15);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Ids and names are kept as they come, but not without bound.
-const LONGEST_TEXT: usize = 1024;
+pub(super) const LONGEST_TEXT: usize = 1024;
 
 /// A checked create.
 #[derive(Debug)]

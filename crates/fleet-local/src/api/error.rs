@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Json, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::archive::ArchiveError;
+
 /// An error answer.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -81,11 +83,59 @@ impl ApiError {
         Self::structured(StatusCode::UNPROCESSABLE_ENTITY, Value::Array(detail))
     }
 
+    /// 409 for a request id that was used for something else.
+    pub(crate) fn request_id_reused(request_id: &str) -> Self {
+        let message = format!(
+            "The request ID '{request_id}' was used before for another request; a repeat must be the same"
+        );
+        let detail = json!({"error": "request_id_reused", "message": message});
+        Self::structured(StatusCode::CONFLICT, detail)
+    }
+
+    /// Answers for a team that is not the server's only one.
+    pub(crate) fn team_not_found() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Team not found")
+    }
+
+    /// One problem with one field of the body.
+    pub(crate) fn invalid_field(
+        field: impl Into<String>,
+        message: impl Into<String>,
+        kind: &'static str,
+    ) -> Self {
+        Self::invalid(vec![Problem {
+            place: "body",
+            field: field.into(),
+            message: message.into(),
+            kind,
+        }])
+    }
+
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
     pub(crate) fn foreign_host() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "This server answers to loopback names only (localhost, 127.0.0.1); the Host header names something else",
         )
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        tracing::error!("{}", crate::error_chain(&error));
+        match error {
+            ArchiveError::Closed => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is shutting down",
+            ),
+            error => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                crate::error_chain(&error),
+            ),
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! Instances and the runs they form: create, look, keep alive, close.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Json;
 use fleet_api::types::{HeartbeatResponse, Run};
@@ -15,35 +13,36 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::auth::caller;
+use super::body::{Body, request_id};
 use super::create;
 use super::error::ApiError;
 use super::query::Query;
 use super::record::record;
 use super::state::App;
+use crate::archive::{PastFilter, StoredInstance, sql};
 use crate::clock::{after, text};
 use crate::identity;
 use crate::instance::{EndCause, Instance, supervise};
-use crate::store::{CreateKey, Refused};
+use crate::store::{CreateKey, Refused, RunTally};
 
 /// How long a close waits for the processes to be gone. Their grace and the proof of their death
 /// take seconds at most; a caller that waits longer than this is told what is true then, and may
 /// ask again.
 const CLOSE_WAIT: Duration = Duration::from_mins(1);
 
-pub(super) async fn create(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<Value>, ApiError> {
-    let create = create::check(&body, &app)?;
-    let request_id = headers
-        .get("x-request-id")
-        .and_then(|id| id.to_str().ok())
-        .filter(|id| !id.is_empty());
+/// Ended instances of earlier servers in one answer.
+const PAST_LISTED: i64 = 10_000;
+
+pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Json<Value>, ApiError> {
+    let create = create::check(&body.bytes, &app)?;
+    let request_id = request_id(&body.headers);
     let key = request_id.map(|id| CreateKey {
-        credential: caller(&headers),
+        credential: caller(&body.headers),
         request_id: id.to_owned(),
     });
+    let request = key
+        .as_ref()
+        .map(|key| (key.credential, key.request_id.clone()));
     let host = &app.host;
     let (instance, quiet) = app
         .store
@@ -55,8 +54,10 @@ pub(super) async fn create(
         .map_err(|refused| explain(&app, refused, request_id))?;
     // Not awaited here: the instance lives on when the caller hangs up.
     let supervisor = supervise(Arc::clone(host), Arc::clone(&instance), quiet);
-    let (watched, clock) = (Arc::clone(&instance), host.clock);
+    let (watched, clock, keeper) = (Arc::clone(&instance), host.clock, app.clone());
     app.supervisors.spawn(async move {
+        // First, so that what is noted later finds it.
+        remember(&keeper, &watched, request).await;
         if AssertUnwindSafe(supervisor).catch_unwind().await.is_err() {
             // Its trees died with it, as they do when their owner is dropped. The record must not
             // stay `running` for ever.
@@ -66,22 +67,50 @@ pub(super) async fn create(
             );
             watched.set_finished(Vec::new(), clock.now());
         }
+        remember_change(&keeper, &watched).await;
     });
 
     let state = instance.settled(create.max_wait).await;
-    match state.ending {
-        // An answer with a record would be taken for a usable instance. A repeat with the same
-        // request id finds the record.
-        Some(EndCause::StartFailed(reason)) => Err(ApiError::structured(
+    // An answer with a record would be taken for a usable instance. A repeat with the same request
+    // id finds the record.
+    if let Some(EndCause::StartFailed(reason)) = state.ending {
+        return Err(ApiError::structured(
             StatusCode::INTERNAL_SERVER_ERROR,
             json!({
                 "error": "instance_start_failed",
                 "message": format!("Failed to create instance {}: {reason}", instance.id),
                 "instance_id": instance.id,
             }),
-        )),
-        _ => Ok(Json(record(&instance))),
+        ));
     }
+    if state.running_at.is_some() && !state.finished {
+        remember_change(&app, &instance).await;
+    }
+    Ok(Json(record(&instance)))
+}
+
+/// Queued, not awaited: an instance that is lost with the server has no processes either.
+async fn remember(app: &App, instance: &Instance, request: Option<([u8; 32], String)>) {
+    let stored = StoredInstance {
+        id: instance.id.to_string(),
+        run_id: instance.spec.run_id.clone(),
+        region: instance.spec.region.clone(),
+        created_at: text(instance.created_at),
+        at: instance.created_at.as_second(),
+        request,
+        record: record(instance),
+    };
+    app.archive
+        .note(move |connection| sql::instances::add(connection, &stored))
+        .await;
+}
+
+async fn remember_change(app: &App, instance: &Instance) {
+    let (id, record) = (instance.id.to_string(), record(instance));
+    let (status, live) = (instance.state().status.as_str(), instance.is_live());
+    app.archive
+        .note(move |connection| sql::instances::change(connection, &id, status, live, &record))
+        .await;
 }
 
 fn explain(app: &App, refused: Refused, request_id: Option<&str>) -> ApiError {
@@ -108,26 +137,74 @@ fn explain(app: &App, refused: Refused, request_id: Option<&str>) -> ApiError {
 }
 
 /// Without a `status` only live instances are listed.
-pub(super) async fn list(State(app): State<App>, query: Query) -> Json<Vec<Value>> {
-    let listed = app.store.all().into_iter().filter(|instance| {
-        let status = match query.get("status") {
-            None => instance.is_live(),
-            Some(wanted) => instance.state().status.as_str() == wanted,
-        };
-        status
-            && query
-                .get("region")
-                .is_none_or(|region| instance.spec.region == region)
-            && is_of(instance, &query)
+pub(super) async fn list(
+    State(app): State<App>,
+    query: Query,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let present: Vec<Value> = app
+        .store
+        .all()
+        .into_iter()
+        .filter(|instance| {
+            let status = match query.get("status") {
+                None => instance.is_live(),
+                Some(wanted) => instance.state().status.as_str() == wanted,
+            };
+            status
+                && query
+                    .get("region")
+                    .is_none_or(|region| instance.spec.region == region)
+                && is_of(instance, &query)
+        })
+        .map(|instance| record(&instance))
+        .collect();
+    let mut listed = past(&app, &query).await?;
+    listed.retain(|record| {
+        record["instance_id"]
+            .as_str()
+            .is_none_or(|id| app.store.get(id).is_none())
     });
-    Json(listed.map(|instance| record(&instance)).collect())
+    listed.extend(present);
+    Ok(Json(listed))
+}
+
+/// The ended instances of earlier servers that a list asks for.
+async fn past(app: &App, query: &Query) -> Result<Vec<Value>, ApiError> {
+    let Some(status @ ("stopped" | "error")) = query.get("status") else {
+        return Ok(Vec::new());
+    };
+    if !query.get("profile_id").is_none_or(identity::is_own_profile) {
+        return Ok(Vec::new());
+    }
+    let filter = PastFilter {
+        status: status.to_owned(),
+        region: query.get("region").map(str::to_owned),
+        run_id: query.get("run_id").map(str::to_owned),
+        limit: PAST_LISTED,
+    };
+    Ok(app
+        .archive
+        .read(move |connection| sql::instances::list(connection, &filter))
+        .await?)
+}
+
+/// The record of an instance that ended with an earlier server, or that was forgotten since.
+async fn past_record(app: &App, id: String) -> Result<Option<Value>, ApiError> {
+    Ok(app
+        .archive
+        .read(move |connection| sql::instances::get(connection, &id))
+        .await?)
 }
 
 pub(super) async fn get(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(record(&*find(&app, &id)?)))
+    if let Some(instance) = app.store.get(&id) {
+        return Ok(Json(record(&instance)));
+    }
+    let past = past_record(&app, id.clone()).await?;
+    past.map(Json).ok_or_else(|| unknown(&id))
 }
 
 /// Safe to repeat: the record of an instance that ended before is answered again.
@@ -135,7 +212,10 @@ pub(super) async fn close(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let instance = find(&app, &id)?;
+    let Some(instance) = app.store.get(&id) else {
+        let past = past_record(&app, id.clone()).await?;
+        return past.map(Json).ok_or_else(|| unknown(&id));
+    };
     instance.request_end(EndCause::Closed);
     instance.finished(CLOSE_WAIT).await;
     Ok(Json(record(&instance)))
@@ -169,16 +249,15 @@ pub(super) async fn heartbeat(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<HeartbeatResponse>, ApiError> {
-    let instance = find(&app, &id)?;
+    let Some(instance) = app.store.get(&id) else {
+        return Err(match past_record(&app, id.clone()).await? {
+            Some(_) => gone(&id, "stopped"),
+            None => unknown(&id),
+        });
+    };
     let now = app.host.clock.now();
     if instance.beat(now).is_none() {
-        // 410 and not 404: the client would retry the latter for seconds, and the sender should
-        // know at once.
-        let status = instance.state().status.as_str();
-        return Err(ApiError::new(
-            StatusCode::GONE,
-            format!("Instance '{id}' is not running (status {status})"),
-        ));
+        return Err(gone(&id, instance.state().status.as_str()));
     }
     let interval = instance.spec.lease.heartbeat_interval;
     Ok(Json(HeartbeatResponse {
@@ -191,47 +270,102 @@ pub(super) async fn heartbeat(
     }))
 }
 
-/// Runs exist by their instances: those remembered, live or ended, that carry a run id.
-pub(super) async fn runs(State(app): State<App>, query: Query) -> Json<Vec<Run>> {
-    let mut order = Vec::new();
-    let mut runs: BTreeMap<String, Run> = BTreeMap::new();
-    let mine = query.get("profile_id").is_none_or(identity::is_own_profile);
-    for instance in app.store.all().iter().filter(|_| mine) {
-        let Some(run_id) = &instance.spec.run_id else {
-            continue;
-        };
-        let created_at = text(instance.created_at);
-        let run = runs.entry(run_id.clone()).or_insert_with(|| {
-            order.push(run_id.clone());
-            Run {
-                run_id: run_id.as_str().into(),
-                first_created_at: created_at.clone(),
-                profile_id: Some(identity::PROFILE_ID.into()),
-                ..Run::default()
-            }
-        });
-        run.total_count += 1;
-        run.running_count += u64::from(instance.is_live());
-        run.last_created_at = created_at;
-    }
-    let wanted = |run: &Run| match query.get("active").unwrap_or("active") {
-        "inactive" => run.running_count == 0,
-        "all" => true,
-        _ => run.running_count > 0,
+/// What became of a create, by its request id.
+pub(super) async fn create_request(
+    State(app): State<App>,
+    Path(request_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let (instance_id, record) = created_by(&app, &headers, &request_id).await?;
+    Ok(Json(request_record(&request_id, &instance_id, &record)))
+}
+
+/// Ends what a create made, or is about to make.
+pub(super) async fn cancel_create(
+    State(app): State<App>,
+    Path(request_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let (instance_id, before) = created_by(&app, &headers, &request_id).await?;
+    let Some(instance) = app.store.get(&instance_id) else {
+        return Ok(Json(request_record(&request_id, &instance_id, &before)));
     };
+    instance.request_end(EndCause::Closed);
+    instance.finished(CLOSE_WAIT).await;
+    let after = record(&instance);
+    Ok(Json(request_record(&request_id, &instance_id, &after)))
+}
+
+async fn created_by(
+    app: &App,
+    headers: &HeaderMap,
+    request_id: &str,
+) -> Result<(String, Value), ApiError> {
+    let key = CreateKey {
+        credential: caller(headers),
+        request_id: request_id.to_owned(),
+    };
+    let unknown = || {
+        let detail = json!({"error": "durable_create_request_not_found",
+            "message": format!("No create with the request ID '{request_id}' is remembered")});
+        ApiError::structured(StatusCode::NOT_FOUND, detail)
+    };
+    let id = app
+        .store
+        .by_request(&key)
+        .ok_or_else(unknown)?
+        .into_string();
+    if let Some(instance) = app.store.get(&id) {
+        return Ok((id, record(&instance)));
+    }
+    let past = past_record(app, id.clone()).await?.ok_or_else(unknown)?;
+    Ok((id, past))
+}
+
+fn request_record(request_id: &str, instance_id: &str, record: &Value) -> Value {
+    let has_run = !record["urls"].is_null();
+    let state = match record["status"].as_str() {
+        Some("pending") => "accepted",
+        Some("stopped") if !has_run => "cancelled",
+        Some("error") if !has_run => "failed",
+        _ => "materialized",
+    };
+    json!({"request_id": request_id, "team_id": identity::TEAM_ID, "state": state, "instance_id": instance_id})
+}
+
+/// Runs exist by their instances: all that were ever made under a run id.
+pub(super) async fn runs(State(app): State<App>, query: Query) -> Json<Vec<Run>> {
+    let mine = query.get("profile_id").is_none_or(identity::is_own_profile);
+    let wanted = |run: &RunTally| match query.get("active").unwrap_or("active") {
+        "inactive" => run.running == 0,
+        "all" => true,
+        _ => run.running > 0,
+    };
+    let runs = app.store.runs();
+    let runs = runs.into_iter().filter(|run| mine && wanted(run));
     Json(
-        order
-            .iter()
-            .filter_map(|id| runs.remove(id))
-            .filter(wanted)
-            .collect(),
+        runs.map(|run| Run {
+            run_id: run.run_id.into(),
+            running_count: run.running,
+            total_count: run.total,
+            first_created_at: run.first_created_at,
+            last_created_at: run.last_created_at,
+            profile_id: Some(identity::PROFILE_ID.into()),
+        })
+        .collect(),
     )
 }
 
-fn find(app: &App, id: &str) -> Result<Arc<Instance>, ApiError> {
-    app.store
-        .get(id)
-        .ok_or_else(|| ApiError::not_found(format!("Instance '{id}' not found")))
+fn unknown(id: &str) -> ApiError {
+    ApiError::not_found(format!("Instance '{id}' not found"))
+}
+
+/// 410 and not 404: the client would retry the latter for seconds, and the sender should know at once.
+fn gone(id: &str, status: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::GONE,
+        format!("Instance '{id}' is not running (status {status})"),
+    )
 }
 
 fn is_of(instance: &Instance, query: &Query) -> bool {

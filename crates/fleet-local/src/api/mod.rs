@@ -2,18 +2,27 @@
 //! the instances, packages and tasks behind it.
 
 mod auth;
+mod body;
 mod catalogue;
 mod create;
 pub(crate) mod error;
 mod instances;
+mod jobs;
+mod judge;
+mod login;
+pub(crate) mod openapi;
 mod query;
 mod record;
 mod router;
+mod sessions;
 mod state;
+mod task_body;
 mod tasks;
 mod verifiers;
 
 pub(crate) use auth::Credentials;
+pub(crate) use error::ApiError;
+pub use openapi::{ApiPlane, openapi};
 pub(crate) use router::service;
 pub use state::Verification;
 pub(crate) use state::{App, AppState, Verifications};

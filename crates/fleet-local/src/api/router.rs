@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use futures::FutureExt;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
@@ -14,7 +14,8 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, tasks, verifiers};
+use super::{auth, catalogue, instances, jobs, judge, login, openapi, sessions, tasks, verifiers};
+use crate::recorder::{AsSent, Plane};
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
 const BODY_LIMIT: usize = 32 << 20;
@@ -24,7 +25,9 @@ pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
 
 /// The whole control plane.
 pub(crate) fn service(app: App) -> Service {
-    let router = Router::new()
+    let recorder = app.host.recorder.clone();
+    let mut router = Router::new()
+        .route(openapi::PATH, get(openapi::control))
         .route("/v1/env", get(catalogue::environments))
         .route(
             "/v1/env/instances",
@@ -33,6 +36,10 @@ pub(crate) fn service(app: App) -> Service {
         .route(
             "/v1/env/instances/batch",
             axum::routing::delete(instances::close_batch),
+        )
+        .route(
+            "/v1/env/instances/create-requests/{request_id}",
+            get(instances::create_request).delete(instances::cancel_create),
         )
         .route(
             "/v1/env/instances/{id}",
@@ -46,27 +53,37 @@ pub(crate) fn service(app: App) -> Service {
         .route("/v1/env/{env_key}", get(catalogue::one_environment))
         .route("/v1/regions", get(catalogue::regions))
         .route("/v1/account", get(catalogue::account))
-        .route("/v1/tasks", get(tasks::list).post(not_offered))
+        .route("/v1/tasks", get(tasks::list).post(tasks::import))
         .route("/v1/tasks/projects", get(tasks::projects))
-        .route("/v1/tasks/{key}", get(tasks::get).put(not_offered))
+        .route("/v1/tasks/{key}", get(tasks::get).put(tasks::update))
         .route("/v1/verifiers/check", get(verifiers::check))
         .route("/v1/verifiers/execute", post(verifiers::execute))
         .route("/v1/verifiers/{id}", get(tasks::verifier))
         // "No gate here": instances of this server ask for no token.
         .route("/v1/runner-auth/token", get(unknown))
-        .route("/v1/judge/{*rest}", any(not_offered))
-        .route("/v1/traces/{*rest}", any(not_offered))
-        .route("/v1/sessions/{*rest}", any(not_offered))
-        .route("/v1/jobs", any(not_offered))
-        .route("/v1/jobs/{*rest}", any(not_offered))
-        .route("/v1/eval_jobs/{*rest}", any(not_offered))
-        .route("/v1/summarize/{*rest}", any(not_offered))
+        .route(auth::REFRESH, post(login::refresh))
+        .route("/v1/judge/grade", post(judge::grade))
+        .route("/v1/traces/jobs", post(jobs::trace))
+        .route("/v1/traces/logs", post(sessions::log))
+        .route("/v1/sessions/ingest", post(sessions::ingest))
+        .route("/v1/sessions/job/{job_id}", get(sessions::of_job))
+        .route("/v1/sessions/{id}/transcript", get(sessions::transcript))
+        .route("/v1/jobs", get(jobs::list).post(jobs::create))
+        .route("/v1/jobs/{id}", get(jobs::get))
+        .route(
+            "/v1/eval_jobs/{job_id}/logs",
+            post(jobs::add_log).get(jobs::logs),
+        )
+        .route("/v1/summarize/job", post(jobs::summarize))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(app.clone(), auth::guard))
         .layer(middleware::from_fn(catch_panics))
         .with_state(app);
+    if let Some(recorder) = recorder {
+        router = recorder.around(router, Plane::Control);
+    }
     MapRequest::new(router, tidy as fn(Request) -> Request)
 }
 
@@ -78,14 +95,6 @@ async fn wrong_method(uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("Method not allowed for {}", uri.path()),
-    )
-}
-
-/// Parts of the API that exist at the hosted service. 501 and not 404, which clients would retry.
-async fn not_offered(uri: Uri) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_IMPLEMENTED,
-        format!("The embedded server does not offer {}", uri.path()),
     )
 }
 
@@ -124,7 +133,8 @@ fn tidy(mut request: Request) -> Request {
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
+            let as_sent = std::mem::replace(request.uri_mut(), uri);
+            request.extensions_mut().insert(AsSent(as_sent));
         }
     }
     request

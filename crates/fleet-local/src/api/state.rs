@@ -9,7 +9,9 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use super::auth::Credentials;
+use crate::archive::Archive;
 use crate::instance::Host;
+use crate::judge::Judge;
 use crate::package::Package;
 use crate::store::Store;
 use crate::tasks::TaskCatalogue;
@@ -27,8 +29,10 @@ pub(crate) struct AppState {
     pub(crate) host: Arc<Host>,
     pub(crate) packages: BTreeMap<String, Arc<Package>>,
     pub(crate) store: Store,
+    pub(crate) archive: Archive,
     pub(crate) tasks: TaskCatalogue,
     pub(crate) verifier: Arc<VerifierService>,
+    pub(crate) judge: Option<Judge>,
     pub(crate) credentials: Credentials,
     pub(crate) regions: Vec<String>,
     pub(crate) maximum_lease: Duration,

@@ -217,7 +217,22 @@ impl BundleStore {
         if let Some(known) = self.by_hash(zip_hash) {
             return Ok(known);
         }
-        let bundle = Bundle::unpack(bytes)?;
+        Ok(self.keep(zip_hash, Bundle::unpack(bytes)?))
+    }
+
+    /// Keeps the content of a zip under a hash that another build of it has. Whoever calls this knows that it does.
+    ///
+    /// # Errors
+    /// See [`BundleError`].
+    pub fn restore(&self, sha256: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        let mut hash = [0; 32];
+        if hex::decode_to_slice(sha256.trim(), &mut hash).is_ok() {
+            self.keep(hash, Bundle::unpack(bytes)?);
+        }
+        Ok(())
+    }
+
+    fn keep(&self, zip_hash: [u8; 32], bundle: Bundle) -> Arc<Bundle> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *inner;
         inner.clock += 1;
@@ -247,7 +262,7 @@ impl BundleStore {
             inner.bytes -= dropped.bytes();
         }
         while inner.by_zip.len() > HASHES && remove_oldest(&mut inner.by_zip).is_some() {}
-        Ok(kept)
+        kept
     }
 
     /// The bundle of a hash, in hex.

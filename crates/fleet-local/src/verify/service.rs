@@ -121,6 +121,19 @@ impl VerifierService {
         }
     }
 
+    /// Takes back a bundle that was sent to an earlier server, for a hash that a build of the same content had.
+    ///
+    /// # Errors
+    /// The bytes are no bundle.
+    pub fn restore(&self, sha256: &str, zip: &[u8]) -> Result<(), BundleError> {
+        self.bundles.restore(sha256, zip)
+    }
+
+    /// Of the content that a hash names, if it is kept.
+    pub fn content_hash(&self, sha256: &str) -> Option<[u8; 32]> {
+        self.bundles.get(sha256).map(|bundle| bundle.content_hash)
+    }
+
     /// The instance that a request is about, if its arguments name one.
     pub fn instance_id(&self, body: &ExecuteVerifierBody) -> Option<String> {
         CallArguments::of(body).ok()?.instance_id

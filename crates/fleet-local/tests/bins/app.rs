@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Some("__document") => fleet_local::document_main(),
         Some("lacking") => lacking(&args[1], &args[2..]),
         Some("serve") => serve(&Options::parse(&args[1..])),
+        Some("server") => server(&args[1], &args[2]),
         Some("idle") => {
             thread::sleep(LIFETIME);
             ExitCode::SUCCESS
@@ -46,6 +47,25 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// A whole server on a state directory, to be killed.
+fn server(packages: &str, state: &str) -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut config = fleet_local::ServerConfig::new([packages.into()]);
+        config.state_dir = Some(state.into());
+        let this = std::env::current_exe().unwrap();
+        config.shim = process_tree::Shim::new(&this, ["__shim"]);
+        config.sandbox = sandbox::Launcher::new(&this);
+        config.harness = this;
+        let server = fleet_local::Server::start(config).await.unwrap();
+        let mut out = std::io::stdout();
+        writeln!(out, "{}", server.base_url()).unwrap();
+        out.flush().unwrap();
+        tokio::time::sleep(LIFETIME).await;
+        ExitCode::SUCCESS
+    })
 }
 
 /// Becomes another program, for which the kernel is one without this system call.

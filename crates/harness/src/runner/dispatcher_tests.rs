@@ -265,6 +265,7 @@ fn worked(elapsed_ms: u64, cost_usd: f64) -> [Event; 3] {
                 final_answer: None,
                 verifiable: true,
                 steps: None,
+                session_id: None,
                 usage: Usage {
                     cost_usd: Some(cost_usd),
                     ..Usage::default()

@@ -41,8 +41,6 @@ pub(super) enum Case {
     FailsKeyFieldsNotNamed,
     /// A text that holds the same JSON written otherwise is no change by the SDK's own comparison, but one by the manager's.
     FailsRewrittenJson,
-    /// Of two specs for one change of a row only one is looked at.
-    FailsSecondSpecs,
 }
 
 pub(super) struct Disagreement<'a> {
@@ -116,8 +114,6 @@ impl Disagreement<'_> {
             Some(Case::FailsKeyFieldsNotNamed)
         } else if self.helper != Helper::ExpectOnly && self.rewrote_json {
             Some(Case::FailsRewrittenJson)
-        } else if self.has_second_spec() {
-            Some(Case::FailsSecondSpecs)
         } else {
             None
         }
@@ -136,15 +132,6 @@ impl Disagreement<'_> {
                 .iter()
                 .any(|row| row.row_id == *key && row.changes.contains_key(field))
         })
-    }
-
-    fn has_second_spec(&self) -> bool {
-        let mut specs = BTreeMap::new();
-        for spec in self.changes {
-            let row = format!("{} {} {}", spec["table"], spec["pk"], spec["type"]);
-            *specs.entry(row).or_insert(0) += 1;
-        }
-        specs.values().any(|times| *times > 1)
     }
 }
 

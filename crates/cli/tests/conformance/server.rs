@@ -1,10 +1,4 @@
-//! The official Python SDK, unmodified, against the real binary's `harness local`. What is done and asserted is in the scripts beside this
-//! file; here is only what starts and ends them.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking, as tests do"
-)]
+//! A `harness local` of a test's own: how it is started and ended, and what it must not leave behind.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,112 +13,38 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::{CHROMIUM, folder_of_the_suite};
+
 /// Far more than any wait here needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-const KEY: &str = "the-key-of-this-test";
+pub(crate) const KEY: &str = "the-key-of-this-test";
 
-/// A Python that has the SDK; `cargo xtask test` makes one.
-const PYTHON: &str = "HARNESS_TEST_PYTHON";
+/// The variable of the server with what callers of its judge must send; the same as the key.
+pub(crate) const JUDGE_TOKEN: &str = "CONFORMANCE_JUDGE_TOKEN";
 
-#[test]
-fn the_synchronous_sdk_lives_a_whole_life() {
-    run("life_sync.py", &[]);
-}
-
-#[test]
-fn the_asynchronous_sdk_lives_a_whole_life() {
-    run("life_async.py", &[]);
-}
-
-#[test]
-fn refusals_become_the_sdk_s_own_errors() {
-    run("refusals.py", &["--instance-limit", "2"]);
-}
-
-/// Runs one script against a server of its own, then ends the server and looks for what it left.
-#[track_caller]
-fn run(script: &str, options: &[&str]) {
-    let Some(python) = env::var_os(PYTHON) else {
-        skipped(script);
-        return;
-    };
-    let mut server = Server::start(&python, options);
-    let output = server.folder.path().join("script.log");
-    let log = File::create(&output).unwrap();
-    let home = TempDir::new().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/sdk")
-        .join(script);
-    let mut child = Command::new(&python)
-        .arg("-B")
-        .arg(&script)
-        // The SDK reads credentials from the home folder and settings from variables: only these.
-        .env_clear()
-        .envs(env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("HOME", home.path())
-        .env("PYTHONUNBUFFERED", "1")
-        .env("FLEET_API_KEY", KEY)
-        .env("FLEET_BASE_URL", &server.base_url)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let status = wait(&mut child, "the script");
-    let text = fs::read_to_string(output).unwrap();
-    assert!(status.success(), "{status}\n{text}");
-    assert!(
-        text.ends_with(&format!(
-            "done: {}\n",
-            script.file_name().unwrap().display()
-        )),
-        "the script did not reach its end\n{text}"
-    );
-    server.stop();
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever runs the tests must see what did not run"
-)]
-fn skipped(script: &str) {
-    eprintln!(
-        "skipped: {script}: {PYTHON} names no Python with the official SDK; `cargo xtask test` makes one"
-    );
-}
-
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    base_url: String,
+    pub(crate) base_url: String,
     /// Its TMPDIR, which every process that it starts is given: the name tells them from all others.
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Server {
-    fn start(python: &OsString, options: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("sdk-test-").unwrap();
+    pub(crate) fn start(python: &OsString, options: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("conformance-").unwrap();
         let temporary = folder.path().join("temporary");
         fs::create_dir(&temporary).unwrap();
-        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
         let mut process = Command::new(env!("CARGO_BIN_EXE_harness"))
-            .args([
-                "local",
-                "--port",
-                "0",
-                "--json",
-                "--api-key",
-                KEY,
-                "--environments",
-            ])
-            .arg(examples.join("environments"))
-            .arg("--tasks")
-            .arg(examples.join("tasks/helpdesk.json"))
-            .arg("--tasks")
-            .arg(examples.join("tasks/helpdesk-python.json"))
+            .args(["local", "--port", "0", "--json", "--api-key", KEY])
+            .args(offered())
             .args(options)
+            // What the judge's command is relative to.
+            .current_dir(folder_of_the_suite())
             .env("TMPDIR", &temporary)
+            .env(JUDGE_TOKEN, KEY)
             .env("HARNESS_VERIFIER_PYTHON", python)
+            .envs(env::var_os(CHROMIUM).map(|path| ("HARNESS_BROWSER", path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("server.log")).unwrap())
@@ -156,12 +76,12 @@ impl Server {
         server
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
     }
 
     /// Asks it to end, and proves that nothing of it is left.
-    fn stop(&mut self) {
+    pub(crate) fn stop(mut self) {
         let asked = Command::new("kill")
             .args(["-TERM", &self.process.id().to_string()])
             .status()
@@ -188,6 +108,24 @@ impl Drop for Server {
     }
 }
 
+/// The demo and an environment with two apps.
+fn offered() -> Vec<OsString> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let examples = own.join("../../examples");
+    let mut arguments = Vec::new();
+    for folder in [
+        examples.join("environments"),
+        folder_of_the_suite().join("environments"),
+    ] {
+        arguments.extend(["--environments".into(), folder.into_os_string()]);
+    }
+    for file in ["helpdesk.json", "helpdesk-python.json"] {
+        let path = examples.join("tasks").join(file);
+        arguments.extend(["--tasks".into(), path.into_os_string()]);
+    }
+    arguments
+}
+
 /// Command lines of processes that have the text in their arguments or variables.
 fn marked(text: &str) -> Vec<String> {
     let has = |bytes: &[u8]| {
@@ -212,7 +150,7 @@ fn marked(text: &str) -> Vec<String> {
     found
 }
 
-fn wait(child: &mut Child, what: &str) -> ExitStatus {
+pub(crate) fn wait(child: &mut Child, what: &str) -> ExitStatus {
     let end = Instant::now() + DEADLINE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {

@@ -1,0 +1,114 @@
+//! A judge that is a model behind an OpenAI-compatible endpoint. An answer that does not fit is sent back once.
+
+use fleet_api::types::GradeResponse;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::service::{GradeError, Question};
+use super::{answer, prompt};
+
+/// Bytes of an endpoint's answer.
+const ANSWER: usize = 4 << 20;
+
+pub(super) struct Endpoint<'e> {
+    pub(super) http: &'e reqwest::Client,
+    pub(super) url: &'e Url,
+    pub(super) model: &'e str,
+    pub(super) key: Option<&'e SecretString>,
+}
+
+pub(super) async fn ask(
+    endpoint: &Endpoint<'_>,
+    question: &Question<'_>,
+) -> Result<GradeResponse, GradeError> {
+    let rubric = &question.body.rubric;
+    let mut messages = prompt::messages(question)?;
+    let model = question.body.model.as_deref().unwrap_or(endpoint.model);
+    let first = endpoint.complete(model, &messages).await?;
+    let read = |text: &str| parse(text).and_then(|grade| answer::complete(grade, rubric));
+    let grade = match read(&first) {
+        Ok(grade) => grade,
+        Err(problem) => {
+            messages.push(json!({"role": "assistant", "content": first}));
+            messages.push(json!({"role": "user", "content": format!(
+                "That cannot be used: {problem}. Answer again, with one JSON object of this shape and nothing else: {}",
+                prompt::shape(rubric))}));
+            let second = endpoint.complete(model, &messages).await?;
+            read(&second).map_err(GradeError::Failed)?
+        }
+    };
+    Ok(GradeResponse {
+        model_used: Some(model.to_owned()),
+        provider_used: endpoint.url.host_str().map(str::to_owned),
+        ..grade
+    })
+}
+
+impl Endpoint<'_> {
+    /// The text of one completion.
+    async fn complete(&self, model: &str, messages: &[Value]) -> Result<String, GradeError> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let body = json!({"model": model, "messages": messages, "response_format": {"type": "json_object"}});
+        let mut request = self
+            .http
+            .post(format!("{base}/chat/completions"))
+            .json(&body);
+        if let Some(key) = self.key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let unreachable = |error: reqwest::Error| {
+            // The URL may carry what nobody else should see.
+            GradeError::Unreachable(crate::error_chain(&error.without_url()))
+        };
+        let mut response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER {
+                return Err(GradeError::Failed(format!(
+                    "the endpoint answered more than {ANSWER} bytes"
+                )));
+            }
+        }
+        if !status.is_success() {
+            let text: String = String::from_utf8_lossy(&bytes).chars().take(500).collect();
+            let reason = format!("the endpoint answered {status}: {text}");
+            let is_busy = status.is_server_error() || status.as_u16() == 429;
+            return Err(if is_busy {
+                GradeError::Unreachable(reason)
+            } else {
+                GradeError::Failed(reason)
+            });
+        }
+        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        answer
+            .pointer("/choices/0/message/content")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| GradeError::Failed("the endpoint answered no text".to_owned()))
+    }
+}
+
+/// The JSON object within a text: models wrap it in fences and words all the same.
+fn parse(text: &str) -> Result<GradeResponse, String> {
+    let object = match (text.find('{'), text.rfind('}')) {
+        (Some(start), Some(end)) if start < end => &text[start..=end],
+        _ => return Err("it has no JSON object".to_owned()),
+    };
+    serde_json::from_str(object).map_err(|error| format!("it is not the JSON asked for ({error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn fences_and_words_around_the_object_do_not_matter() {
+        let grade = parse("Sure:\n```json\n{\"normalized_score\": 0.5}\n```\n").unwrap();
+        assert_eq!(grade.normalized_score, Some(0.5));
+        assert!(parse("I cannot.").is_err());
+        assert!(parse("{\"criteria\": 3}").is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! From a request to a grade: what is collected, who is asked, and how long.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fleet_api::types::{GradeBody, GradeResponse, Rubric};
+use process_tree::Shim;
+use secrecy::SecretString;
+use serde_json::{Map, json};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::collect::{self, Collected};
+use super::{answer, command, model};
+use crate::seam::InstanceView;
+
+/// Gradings at a time; others wait.
+const PARALLEL: usize = 16;
+
+/// The official client gives up after five minutes; the answer a little before tells it why.
+const TIME_LIMIT: Duration = Duration::from_mins(4);
+
+/// Criteria of one rubric.
+const CRITERIA: usize = 200;
+
+/// Who grades.
+#[derive(Debug, Clone)]
+pub struct JudgeConfig {
+    /// How a grade is had.
+    pub engine: JudgeEngine,
+    /// What callers must send as `X-Fleet-Judge-Token`. None: whoever may call the server may ask for a grade.
+    pub token: Option<SecretString>,
+    /// The longest that one grading may take.
+    pub time_limit: Duration,
+}
+
+impl JudgeConfig {
+    /// A judge for every caller, with the default time limit.
+    pub fn new(engine: JudgeEngine) -> Self {
+        Self {
+            engine,
+            token: None,
+            time_limit: TIME_LIMIT,
+        }
+    }
+}
+
+/// How a grade is had.
+#[derive(Debug, Clone)]
+pub enum JudgeEngine {
+    /// A program with its arguments: a JSON request on standard input, a JSON answer on standard output.
+    Command(Vec<String>),
+    /// An OpenAI-compatible endpoint.
+    Model {
+        /// The base to which `/chat/completions` is added, for example `https://api.openai.com/v1`.
+        url: Url,
+        /// The model, unless a request names another.
+        model: String,
+        /// Sent as bearer token.
+        key: Option<SecretString>,
+    },
+}
+
+/// Why there is no grade.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GradeError {
+    /// The request cannot be graded as it stands.
+    #[error("{0}")]
+    Request(String),
+    /// The judge was asked and gave nothing usable. Asking again would give the same.
+    #[error("the judge failed: {0}")]
+    Failed(String),
+    /// The judge could not be reached, or has too much to do.
+    #[error("the judge could not be reached: {0}")]
+    Unreachable(String),
+}
+
+/// What an engine is asked.
+pub(super) struct Question<'q> {
+    pub(super) body: &'q GradeBody,
+    pub(super) collected: &'q Collected,
+}
+
+/// The configured judge.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    config: JudgeConfig,
+    shim: Shim,
+    scratch: PathBuf,
+    http: reqwest::Client,
+    running: Semaphore,
+}
+
+impl Judge {
+    /// `scratch` is a folder for the files of gradings.
+    pub(crate) fn new(
+        config: JudgeConfig,
+        shim: Shim,
+        scratch: PathBuf,
+    ) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            config,
+            shim,
+            scratch,
+            http,
+            running: Semaphore::new(PARALLEL),
+        })
+    }
+
+    pub(crate) fn token(&self) -> Option<&SecretString> {
+        self.config.token.as_ref()
+    }
+
+    /// Dropping the future ends what was started for it.
+    pub(crate) async fn grade(
+        &self,
+        body: &GradeBody,
+        instance: Option<Arc<dyn InstanceView>>,
+    ) -> Result<GradeResponse, GradeError> {
+        check(body)?;
+        let collected = self.collect(body, instance).await?;
+        let started = Instant::now();
+        let asked = async {
+            let _permit = self.running.acquire().await;
+            self.ask(&Question {
+                body,
+                collected: &collected,
+            })
+            .await
+        };
+        let raw = tokio::time::timeout(self.config.time_limit, asked)
+            .await
+            .map_err(|_| {
+                GradeError::Failed(format!(
+                    "no answer within {} s",
+                    self.config.time_limit.as_secs()
+                ))
+            })??;
+        let mut grade = answer::complete(raw, &body.rubric).map_err(GradeError::Failed)?;
+        let elapsed = started.elapsed().as_secs_f64() * 1e3;
+        let notes = grade.accumulators.get_or_insert_with(Map::new);
+        notes.entry("elapsed_ms").or_insert_with(|| json!(elapsed));
+        grade
+            .execution_id
+            .get_or_insert_with(|| uuid::Uuid::new_v4().to_string().into());
+        Ok(grade)
+    }
+
+    async fn collect(
+        &self,
+        body: &GradeBody,
+        instance: Option<Arc<dyn InstanceView>>,
+    ) -> Result<Collected, GradeError> {
+        let Some(patterns) = body.collect.clone().filter(|patterns| !patterns.is_empty()) else {
+            return Ok(Collected::default());
+        };
+        let Some(instance) = instance.filter(|instance| instance.is_running()) else {
+            return Err(GradeError::Request(format!(
+                "files can only be collected from a running instance, and {} is none",
+                body.instance_id
+            )));
+        };
+        tokio::task::spawn_blocking(move || collect::collect(&instance.files().dir, &patterns))
+            .await
+            .map_err(|panic| GradeError::Failed(panic.to_string()))?
+            .map_err(GradeError::Request)
+    }
+
+    async fn ask(&self, question: &Question<'_>) -> Result<GradeResponse, GradeError> {
+        match &self.config.engine {
+            JudgeEngine::Command(words) => {
+                command::ask(words, &self.shim, &self.scratch, question).await
+            }
+            JudgeEngine::Model { url, model, key } => {
+                let endpoint = model::Endpoint {
+                    http: &self.http,
+                    url,
+                    model,
+                    key: key.as_ref(),
+                };
+                model::ask(&endpoint, question).await
+            }
+        }
+    }
+}
+
+fn check(body: &GradeBody) -> Result<(), GradeError> {
+    let wrong = |text: &str| Err(GradeError::Request(text.to_owned()));
+    match &body.rubric {
+        Rubric::String { text } if text.trim().is_empty() => wrong("the rubric is empty"),
+        Rubric::Structured { criteria, .. } if criteria.is_empty() => {
+            wrong("the rubric has no criteria")
+        }
+        Rubric::Structured { criteria, .. } if criteria.len() > CRITERIA => {
+            wrong("the rubric has more than 200 criteria")
+        }
+        Rubric::Structured { criteria, .. }
+            if criteria
+                .iter()
+                .any(|one| !one.max_score.is_finite() || one.max_score <= 0.0) =>
+        {
+            wrong("every criterion needs a max_score above 0")
+        }
+        Rubric::String { .. } | Rubric::Structured { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,235 @@
+//! The judge: a program or an endpoint that the server was given.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::routing::post;
+use fleet_local::{JudgeConfig, JudgeEngine};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{NOTES, TestServer, id, read};
+
+fn rubric() -> Value {
+    json!({"type": "structured", "criteria": [{"name": "Done", "max_score": 2, "description": "- 2 points: closed"}, {"name": "Polite", "max_score": 2}]})
+}
+
+fn body() -> Value {
+    json!({"instance_id": "none", "submission": "I closed it.", "agentic": false, "rubric": rubric()})
+}
+
+async fn grade(server: &TestServer, body: &Value) -> (StatusCode, Value) {
+    read(server.request(Method::POST, "/v1/judge/grade").json(body)).await
+}
+
+async fn with(judge: JudgeConfig) -> TestServer {
+    TestServer::with(NOTES, |config| config.judge = Some(judge)).await
+}
+
+fn shell(script: &str) -> JudgeConfig {
+    JudgeConfig::new(JudgeEngine::Command(
+        ["sh", "-c", script].map(str::to_owned).into(),
+    ))
+}
+
+/// An endpoint that gives these answers one after the other, and what it was asked.
+async fn endpoint(answers: &[&str]) -> (JudgeConfig, Arc<Mutex<Vec<Value>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (seen, mut answers) = (
+        Arc::clone(&asked),
+        answers
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect::<Vec<_>>(),
+    );
+    answers.reverse();
+    let answers = Arc::new(Mutex::new(answers));
+    let reply = move |body: String| async move {
+        seen.lock()
+            .unwrap()
+            .push(serde_json::from_str(&body).unwrap());
+        let text = answers.lock().unwrap().pop().unwrap();
+        json!({"choices": [{"message": {"role": "assistant", "content": text}}]}).to_string()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let app: Router = Router::new().route("/v1/chat/completions", post(reply));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let engine = JudgeEngine::Model {
+        url: url.parse().unwrap(),
+        model: "acme/judge".to_owned(),
+        key: None,
+    };
+    (JudgeConfig::new(engine), asked)
+}
+
+#[tokio::test]
+async fn without_a_judge_the_error_names_the_option() {
+    let server = TestServer::start().await;
+    let (status, answer) = grade(&server, &body()).await;
+    assert_eq!(status, StatusCode::NOT_IMPLEMENTED);
+    assert!(
+        answer["detail"]
+            .as_str()
+            .unwrap()
+            .contains("--judge-command"),
+        "{answer}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_gets_the_request_and_its_points_are_counted() {
+    let script = r#"grep -q '"submission":"I closed it."' && echo noise && echo '{"criteria": [{"name": "Done", "score": 1, "reasoning": "half"}, {"name": "Polite", "score": 0}]}'"#;
+    let server = with(shell(script)).await;
+    let (status, answer) = grade(&server, &body()).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(
+        (
+            &answer["normalized_score"],
+            &answer["total_score"],
+            &answer["max_score"]
+        ),
+        (&json!(0.25), &json!(1.0), &json!(4.0))
+    );
+    assert_eq!(answer["criteria"][0]["reasoning"], "half");
+    assert!(
+        answer["execution_id"].is_string() && answer["accumulators"]["elapsed_ms"].is_number(),
+        "{answer}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_that_fails_gives_an_error_and_never_a_zero() {
+    for (script, words) in [
+        ("echo no luck >&2; exit 3", "no luck"),
+        ("echo hello", "no JSON"),
+        ("echo '{}'", "no score"),
+        ("echo '{\"normalized_score\": 7}'", "outside"),
+    ] {
+        let server = with(shell(script)).await;
+        let (status, answer) = grade(&server, &body()).await;
+        assert_eq!(status, StatusCode::FAILED_DEPENDENCY, "{answer}");
+        assert!(
+            answer["detail"].as_str().unwrap().contains(words),
+            "{answer}"
+        );
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_ended_at_its_time() {
+    let mut judge = shell("exec sleep 3600");
+    judge.time_limit = std::time::Duration::from_millis(300);
+    let server = with(judge).await;
+    let (status, answer) = grade(&server, &body()).await;
+    assert_eq!(status, StatusCode::FAILED_DEPENDENCY, "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_is_asked_again_once_when_its_answer_does_not_fit() {
+    let good = r#"```json
+{"criteria": [{"name": "Done", "score": 2}, {"name": "Polite", "score": 1}], "feedback": "good"}
+```"#;
+    let (judge, asked) = endpoint(&["I think it is fine.", good]).await;
+    let server = with(judge).await;
+    let (status, answer) = grade(&server, &body()).await;
+    assert_eq!(
+        (status, &answer["normalized_score"], &answer["model_used"]),
+        (StatusCode::OK, &json!(0.75), &json!("acme/judge")),
+        "{answer}"
+    );
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 2);
+    let first = asked[0]["messages"][1]["content"].as_str().unwrap();
+    assert!(
+        first.contains("### Done (0 to 2 points)") && first.contains("I closed it."),
+        "{first}"
+    );
+    assert!(
+        asked[1]["messages"][3]["content"]
+            .as_str()
+            .unwrap()
+            .contains("no JSON object")
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_fits_is_an_error() {
+    let (judge, _) = endpoint(&["no", "no"]).await;
+    let server = with(judge).await;
+    assert_eq!(
+        grade(&server, &body()).await.0,
+        StatusCode::FAILED_DEPENDENCY
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn files_of_the_instance_and_pictures_are_shown() {
+    let (judge, asked) = endpoint(&[r#"{"normalized_score": 1}"#]).await;
+    let server = with(judge).await;
+    let instance = server.create_default().await;
+    let folder = server.dir.path().join("data");
+    let dir = crate::support::entries(&folder)
+        .into_iter()
+        .find(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("instances-")
+        })
+        .unwrap();
+    std::fs::write(dir.join(id(&instance)).join("report.csv"), "a,b\n1,2\n").unwrap();
+    let request = json!({"instance_id": id(&instance), "submission": null, "agentic": true, "rubric": {"type": "string", "text": "Is it there?"},
+        "collect": {"report": ["*.csv"]}, "images": [{"source": "base64", "data": "iVBORw0KGgo=", "label": "screen"}]});
+    let (status, answer) = grade(&server, &request).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let asked = asked.lock().unwrap()[0].to_string();
+    assert!(
+        asked.contains("1,2") && asked.contains("data:image/png;base64,iVBORw0KGgo="),
+        "{asked}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_graded_is_refused_and_the_token_is_asked_for() {
+    let mut judge = shell("echo '{\"normalized_score\": 1}'");
+    judge.token = Some("right".into());
+    let server = with(judge).await;
+    let (status, answer) = grade(&server, &body()).await;
+    assert_eq!(
+        (status, &answer["detail"]),
+        (
+            StatusCode::UNAUTHORIZED,
+            &json!("Invalid or missing X-Fleet-Judge-Token")
+        )
+    );
+    let authorised = async |change: Value| {
+        let mut body = body();
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let request = server
+            .request(Method::POST, "/v1/judge/grade")
+            .header("X-Fleet-Judge-Token", "right");
+        read(request.json(&body)).await.0.as_u16()
+    };
+    assert_eq!(
+        authorised(json!({"rubric": {"type": "string", "text": "x"}})).await,
+        200
+    );
+    assert_eq!(
+        authorised(json!({"rubric": {"type": "structured", "criteria": []}})).await,
+        400
+    );
+    assert_eq!(authorised(json!({"rubric": 7})).await, 422);
+    assert_eq!(authorised(json!({"collect": {"a": ["*"]}})).await, 400);
+    server.stop().await;
+}
