@@ -1,3 +1,5 @@
+//! Every form of a transcript reads as the same messages, and what cannot be read is counted.
+
 use serde_json::json;
 
 use super::*;
