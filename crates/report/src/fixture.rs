@@ -192,6 +192,7 @@ impl RunBuilder {
             final_answer: None,
             verifiable: false,
             steps: Some(3 + n % 17),
+            session_id: None,
             usage: Usage {
                 input_tokens: Some(1200 + 37 * (n % 101)),
                 output_tokens: Some(90 + n % 53),

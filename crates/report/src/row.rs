@@ -69,6 +69,10 @@ pub struct Row<'a> {
     pub verifier_execution_id: Option<&'a str>,
     /// Folder of the trial, relative to the run's.
     pub trial_dir: &'a str,
+    /// The session of the last attempt at the service.
+    pub session_id: Option<&'a str>,
+    /// `completed`, `failed`, `pending` while something of it is missing there, `undelivered`.
+    pub session: Option<&'static str>,
 }
 
 impl<'a> Row<'a> {
@@ -112,6 +116,11 @@ impl<'a> Row<'a> {
                 .as_ref()
                 .and_then(|verifier| verifier.execution_id.as_deref()),
             trial_dir: &trial.trial_dir,
+            session_id: trial.session_id(),
+            session: trial
+                .last_attempt()
+                .and_then(|attempt| attempt.session.as_ref())
+                .map(run_record::SessionRecord::as_str),
         }
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentOutcome, Attempt, Failure, InstanceId, RequestId, RunId, TaskKey, TeardownOutcome,
-    TrialId, VariantName,
+    AgentOutcome, Attempt, Failure, InstanceId, RequestId, RunId, SessionEnd, TaskKey,
+    TeardownOutcome, TrialId, VariantName,
 };
 
 /// One line of the journal: an event, its number and its time.
@@ -127,6 +127,57 @@ pub enum Event {
         /// Milliseconds the teardown took.
         elapsed_ms: u64,
     },
+    /// A job for the run's sessions is about to be made at the service. Durable before its first byte.
+    JobIntended {
+        /// The idempotency key of the request.
+        request_id: RequestId,
+        /// The job's name: it has the run's id in it, by which a job that got no answer can be found.
+        name: String,
+    },
+    /// The job is there and ours.
+    JobCreated {
+        /// The service's id of it.
+        job_id: String,
+    },
+    /// Messages of an attempt, or the end of its session, are about to leave. Durable before their first byte.
+    SessionIntended {
+        /// The trial.
+        trial: TrialId,
+        /// Its attempt.
+        attempt: Attempt,
+        /// The idempotency key of the request; a repeat has the same one.
+        request_id: RequestId,
+        /// Messages that the service had confirmed before.
+        offset: u64,
+        /// Messages of this request; 0 if it only says how a session that the agent made has ended.
+        messages: u64,
+    },
+    /// The service has them.
+    SessionIngested {
+        /// The trial.
+        trial: TrialId,
+        /// Its attempt.
+        attempt: Attempt,
+        /// The service's id of the session.
+        session_id: String,
+        /// Messages of the session that are confirmed now.
+        messages: u64,
+        /// How the session ended, with its last request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<SessionEnd>,
+    },
+    /// A session could not be delivered. It changes no trial's result.
+    SessionFailed {
+        /// The trial.
+        trial: TrialId,
+        /// Its attempt.
+        attempt: Attempt,
+        /// Why.
+        message: String,
+        /// True if no later sitting tries again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        given_up: bool,
+    },
     /// The last event of a run, or of one sitting of it when it is resumed later.
     RunFinished {
         /// How it ended.
@@ -146,9 +197,26 @@ impl Event {
             | Self::Scored { trial, attempt, .. }
             | Self::Unscored { trial, attempt, .. }
             | Self::ReleaseIntended { trial, attempt }
-            | Self::Released { trial, attempt, .. } => Some((trial, *attempt)),
-            Self::RunStarted { .. } | Self::TrialPlanned { .. } | Self::RunFinished { .. } => None,
+            | Self::Released { trial, attempt, .. }
+            | Self::SessionIntended { trial, attempt, .. }
+            | Self::SessionIngested { trial, attempt, .. }
+            | Self::SessionFailed { trial, attempt, .. } => Some((trial, *attempt)),
+            Self::RunStarted { .. }
+            | Self::TrialPlanned { .. }
+            | Self::JobIntended { .. }
+            | Self::JobCreated { .. }
+            | Self::RunFinished { .. } => None,
         }
+    }
+
+    /// Whether it is about the session of an attempt, which says nothing of the attempt itself.
+    pub fn is_of_a_session(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionIntended { .. }
+                | Self::SessionIngested { .. }
+                | Self::SessionFailed { .. }
+        )
     }
 }
 
@@ -266,6 +334,9 @@ pub struct AgentReport {
     /// Steps it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
+    /// The session that it made at the service itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
     /// What it used.
     #[serde(default)]
     pub usage: Usage,

@@ -87,6 +87,7 @@ pub(crate) fn agent_finished(task: &str, attempt: u32) -> Event {
             final_answer: Some("4 – \"four\"\n".into()),
             verifiable: true,
             steps: Some(3),
+            session_id: None,
             usage: Usage::default(),
             leaked_processes: 0,
             containment: 1,

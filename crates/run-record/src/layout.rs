@@ -50,6 +50,15 @@ impl RunLayout {
         }
     }
 
+    /// Messages of an attempt's session, until the service has all of them. Where it lies does not change, whatever
+    /// other attempts do with the trial's folder.
+    pub fn outgoing(&self, id: &TrialId, attempt: Attempt) -> PathBuf {
+        let trial = Self::trial_dir(id).replace('/', "__");
+        self.root
+            .join("outgoing")
+            .join(format!("{trial}__{attempt}.jsonl"))
+    }
+
     /// The folder of a trial relative to the run's: `trials/TASK[/VARIANT]/N`.
     pub fn trial_dir(id: &TrialId) -> String {
         let task = path_slug(id.task.as_str());

@@ -12,6 +12,7 @@ mod journal;
 mod layout;
 mod outcome;
 mod record;
+mod session;
 mod state;
 mod verdict;
 
@@ -27,7 +28,8 @@ pub use journal::{
 pub use layout::{RunLayout, TrialLayout};
 pub use outcome::{AgentOutcome, ErrorKind, Failure, Phase, TeardownOutcome, TrialStatus};
 pub use record::{
-    AttemptRecord, FoldError, OpenLease, PhaseTimes, RunRecord, RunStats, TrialRecord,
+    AttemptRecord, FoldError, JobRecord, OpenLease, PhaseTimes, RunRecord, RunStats, TrialRecord,
 };
+pub use session::{SessionEnd, SessionRecord, SessionRequest};
 pub use state::{AttemptState, Holds, IllegalTransition, Step};
 pub use verdict::{ExitCode, GateFailure, Verdict};

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::{
     AgentOutcome, AgentReport, Attempt, AttemptState, Entry, Event, Failure, Holds,
-    IllegalTransition, InstanceId, PlannedTrial, RequestId, RunEnd, RunInfo, TeardownOutcome,
-    TrialId, TrialStatus, Usage, VerifierReport,
+    IllegalTransition, InstanceId, PlannedTrial, RequestId, RunEnd, RunInfo, SessionRecord,
+    TeardownOutcome, TrialId, TrialStatus, Usage, VerifierReport,
 };
 
 /// A run: what it is, its trials in the order of the plan, how it ended.
@@ -20,11 +20,24 @@ pub struct RunRecord {
     pub info: RunInfo,
     /// The trials in the order of the plan.
     pub trials: Vec<TrialRecord>,
+    /// The job for the run's sessions at the service, once one was asked for.
+    pub job: Option<JobRecord>,
     /// How the latest sitting ended; absent while one is under way or was killed.
     pub end: Option<RunEnd>,
     /// Time of the latest event.
     pub updated_at: Timestamp,
     index: HashMap<TrialId, usize>,
+}
+
+/// The job for a run's sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRecord {
+    /// The idempotency key of the request that makes it.
+    pub request_id: RequestId,
+    /// Its name.
+    pub name: String,
+    /// The service's id of it, once it was told.
+    pub id: Option<String>,
 }
 
 /// A trial as it stands.
@@ -75,6 +88,12 @@ pub struct AttemptRecord {
     pub teardown: Option<TeardownOutcome>,
     /// How long its phases took.
     pub times: PhaseTimes,
+    /// When its agent was started, UTC.
+    pub agent_started_at: Option<Timestamp>,
+    /// When the last process of its agent was dead, UTC.
+    pub agent_finished_at: Option<Timestamp>,
+    /// Its session at the service, once one was begun.
+    pub session: Option<SessionRecord>,
 }
 
 /// Milliseconds per phase, measured on a clock that does not jump. Absent: the phase was not finished.
@@ -158,6 +177,9 @@ pub enum FoldError {
     /// A second start.
     #[error("the run is started twice")]
     StartedTwice,
+    /// A second job for the run's sessions, or one that was never asked for.
+    #[error("the run has another job for its sessions, or asked for none")]
+    SecondJob,
     /// A trial is planned twice.
     #[error("trial {trial} is planned twice")]
     PlannedTwice {
@@ -200,6 +222,7 @@ impl RunRecord {
         Ok(Self {
             info: (**run).clone(),
             trials: Vec::new(),
+            job: None,
             end: None,
             updated_at: first.at,
             index: HashMap::new(),
@@ -227,6 +250,8 @@ impl RunRecord {
             Event::RunStarted { .. } => return Err(FoldError::StartedTwice),
             Event::TrialPlanned { planned } => self.plan(planned)?,
             Event::RunFinished { end } => self.finish(end),
+            Event::JobIntended { request_id, name } => self.intend_job(*request_id, name)?,
+            Event::JobCreated { job_id } => self.name_job(job_id)?,
             event => {
                 let (id, attempt) = event
                     .attempt()
@@ -256,6 +281,29 @@ impl RunRecord {
         Ok(())
     }
 
+    /// A job that is asked for again is asked for under the same key, so that there is one.
+    fn intend_job(&mut self, request_id: RequestId, name: &str) -> Result<(), FoldError> {
+        let asked = JobRecord {
+            request_id,
+            name: name.to_owned(),
+            id: None,
+        };
+        if self.job.as_ref().is_some_and(|known| *known != asked) {
+            return Err(FoldError::SecondJob);
+        }
+        self.job = Some(asked);
+        self.end = None;
+        Ok(())
+    }
+
+    fn name_job(&mut self, id: &str) -> Result<(), FoldError> {
+        let open = self.job.as_mut().filter(|job| job.id.is_none());
+        let job = open.ok_or(FoldError::SecondJob)?;
+        job.id = Some(id.to_owned());
+        self.end = None;
+        Ok(())
+    }
+
     fn finish(&mut self, end: &RunEnd) {
         self.end = Some(end.clone());
     }
@@ -279,6 +327,16 @@ impl RunRecord {
             .filter(|(_, attempt)| attempt.state.holds != Holds::Nothing)
             .map(|(trial, attempt)| held(trial, attempt))
             .collect()
+    }
+
+    /// Sessions that are missing at the service, as a whole or in part, and may still be delivered. Without a job the run
+    /// has none.
+    pub fn open_sessions(&self) -> usize {
+        let attempts = self.trials.iter().flat_map(|trial| &trial.attempts);
+        let open = attempts
+            .filter(|attempt| attempt.has_open_session())
+            .count();
+        if self.job.is_some() { open } else { 0 }
     }
 
     /// Counts over the trials. When the run has ended, trials without an end count as cancelled.
@@ -307,6 +365,14 @@ impl RunRecord {
             TrialStatus::Pending if self.end.is_some() => TrialStatus::Cancelled,
             status => status,
         }
+    }
+}
+
+impl AttemptRecord {
+    /// Whether its agent worked and its session is not settled.
+    pub fn has_open_session(&self) -> bool {
+        let settled = self.session.as_ref().is_some_and(SessionRecord::is_settled);
+        self.agent.is_some() && !settled
     }
 }
 
@@ -348,6 +414,14 @@ impl TrialRecord {
     /// What the agent of the latest attempt used.
     pub fn usage(&self) -> Usage {
         self.agent().map(|agent| agent.usage).unwrap_or_default()
+    }
+
+    /// The session of the latest attempt: ours, or the one that the agent made.
+    pub fn session_id(&self) -> Option<&str> {
+        let latest = self.last_attempt()?;
+        let ours = latest.session.as_ref();
+        ours.and_then(|session| session.session_id.as_deref())
+            .or_else(|| latest.agent.as_ref()?.session_id.as_deref())
     }
 
     /// The instance of the latest attempt.
@@ -406,6 +480,9 @@ impl TrialRecord {
                     queue_ms: Some(*queue_ms),
                     ..PhaseTimes::default()
                 },
+                agent_started_at: None,
+                agent_finished_at: None,
+                session: None,
             });
             self.started_at.get_or_insert(entry.at);
             self.status = TrialStatus::Pending;
@@ -413,6 +490,9 @@ impl TrialRecord {
         }
         if current.is_none() {
             return self.apply_before_first_attempt(entry, attempt);
+        }
+        if entry.event.is_of_a_session() {
+            return self.apply_to_session(entry, attempt);
         }
         let is_release = matches!(
             entry.event,
@@ -434,6 +514,26 @@ impl TrialRecord {
         self.attempts[at].state = state;
         self.take(at, entry, threshold);
         Ok(())
+    }
+
+    /// An attempt's session begins when its agent is dead, and may be delivered whatever comes of the trial meanwhile.
+    fn apply_to_session(&mut self, entry: &Entry, attempt: Attempt) -> Result<(), FoldError> {
+        let known = |of: &&mut AttemptRecord| of.attempt == attempt && of.agent.is_some();
+        let Some(of) = self.attempts.iter_mut().find(known) else {
+            return Err(self.stale(attempt));
+        };
+        let mut session = of.session.clone().unwrap_or_default();
+        match session.apply(&entry.event) {
+            Ok(()) => {
+                of.session = Some(session);
+                Ok(())
+            }
+            Err(source) => Err(FoldError::Illegal {
+                trial: self.id.clone(),
+                attempt,
+                source,
+            }),
+        }
     }
 
     /// A trial may end before its first create: the run was stopped, or its task cannot be run.
@@ -463,6 +563,7 @@ impl TrialRecord {
             }
             Event::AgentFinished { report, .. } => {
                 attempt.times.agent_ms = Some(report.elapsed_ms);
+                attempt.agent_finished_at = Some(entry.at);
                 attempt.agent = Some((**report).clone());
             }
             Event::Scored {
@@ -491,11 +592,15 @@ impl TrialRecord {
                 attempt.times.teardown_ms = Some(*elapsed_ms);
                 self.finished_at = Some(entry.at);
             }
-            Event::AgentStarted { .. }
-            | Event::VerifyIntended { .. }
-            | Event::ReleaseIntended { .. } => {}
+            Event::AgentStarted { .. } => attempt.agent_started_at = Some(entry.at),
+            Event::VerifyIntended { .. } | Event::ReleaseIntended { .. } => {}
             Event::RunStarted { .. }
             | Event::TrialPlanned { .. }
+            | Event::JobIntended { .. }
+            | Event::JobCreated { .. }
+            | Event::SessionIntended { .. }
+            | Event::SessionIngested { .. }
+            | Event::SessionFailed { .. }
             | Event::ProvisionIntended { .. }
             | Event::RunFinished { .. } => unreachable!("handled before an attempt is looked up"),
         }

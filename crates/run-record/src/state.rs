@@ -157,6 +157,11 @@ fn name_of(event: &Event) -> &'static str {
         Event::Unscored { .. } => "unscored",
         Event::ReleaseIntended { .. } => "release_intended",
         Event::Released { .. } => "released",
+        Event::JobIntended { .. } => "job_intended",
+        Event::JobCreated { .. } => "job_created",
+        Event::SessionIntended { .. } => "session_intended",
+        Event::SessionIngested { .. } => "session_ingested",
+        Event::SessionFailed { .. } => "session_failed",
         Event::RunFinished { .. } => "run_finished",
     }
 }

@@ -44,7 +44,8 @@ pub(crate) async fn resume_found(found: FoundRun, printer: Printer) -> Outcome {
     };
     let left = without_score(&found.record);
     let held = found.record.open_leases().len();
-    if left == 0 && held == 0 && has_ended_well(&found.record) {
+    let sessions = found.record.open_sessions();
+    if left == 0 && held == 0 && sessions == 0 && has_ended_well(&found.record) {
         printer.say(format_args!(
             "{}: every trial has a score and nothing is held; there is nothing to do",
             found.record.info.run_id
@@ -55,8 +56,12 @@ pub(crate) async fn resume_found(found: FoundRun, printer: Printer) -> Outcome {
         0 => String::new(),
         held => format!(", {} may be held", text::plural(held, "instance")),
     };
+    let sessions = match sessions {
+        0 => String::new(),
+        sessions => format!(", {} not at the service", text::plural(sessions, "session")),
+    };
     printer.say(format_args!(
-        "resuming {}: {left} of {} have no score{held}",
+        "resuming {}: {left} of {} have no score{held}{sessions}",
         found.record.info.run_id,
         text::plural(found.record.trials.len(), "trial")
     ));

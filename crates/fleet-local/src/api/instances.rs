@@ -71,24 +71,22 @@ pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Json<Va
     });
 
     let state = instance.settled(create.max_wait).await;
-    match state.ending {
-        // An answer with a record would be taken for a usable instance. A repeat with the same
-        // request id finds the record.
-        Some(EndCause::StartFailed(reason)) => Err(ApiError::structured(
+    // An answer with a record would be taken for a usable instance. A repeat with the same request
+    // id finds the record.
+    if let Some(EndCause::StartFailed(reason)) = state.ending {
+        return Err(ApiError::structured(
             StatusCode::INTERNAL_SERVER_ERROR,
             json!({
                 "error": "instance_start_failed",
                 "message": format!("Failed to create instance {}: {reason}", instance.id),
                 "instance_id": instance.id,
             }),
-        )),
-        _ => {
-            if state.running_at.is_some() && !state.finished {
-                remember_change(&app, &instance).await;
-            }
-            Ok(Json(record(&instance)))
-        }
+        ));
     }
+    if state.running_at.is_some() && !state.finished {
+        remember_change(&app, &instance).await;
+    }
+    Ok(Json(record(&instance)))
 }
 
 /// Queued, not awaited: an instance that is lost with the server has no processes either.

@@ -90,7 +90,7 @@ pub(super) async fn get(
     let unknown = ApiError::not_found(format!("Job '{name}' not found"));
     let found = app
         .archive
-        .read(move |connection| Ok::<_, ArchiveError>(sql::jobs::find(connection, &name)?))
+        .read(move |connection| sql::jobs::find(connection, &name))
         .await?;
     found.map(|found| Json(job(found))).ok_or(unknown)
 }

@@ -13,7 +13,7 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, judge, openapi, sessions, tasks, verifiers};
+use super::{auth, catalogue, instances, jobs, judge, login, openapi, sessions, tasks, verifiers};
 use crate::recorder::{AsSent, Plane};
 use crate::rejection::with_detail;
 use crate::routes::Routes;
@@ -74,6 +74,7 @@ pub(super) fn routes() -> Routes<App> {
         .get("/v1/verifiers/{id}", tasks::verifier)
         // "No gate here": instances of this server ask for no token.
         .get("/v1/runner-auth/token", unknown)
+        .post(auth::REFRESH, login::refresh)
         .post("/v1/judge/grade", judge::grade)
         .post("/v1/traces/jobs", jobs::trace)
         .post("/v1/traces/logs", sessions::log)

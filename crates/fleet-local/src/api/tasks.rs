@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::state::App;
 use super::task_body;
-use crate::archive::{ArchiveError, StoredTask, StoredVersion, sql};
+use crate::archive::{StoredTask, StoredVersion, sql};
 use crate::clock::text;
 use crate::identity;
 use crate::tasks::{TaskFilter, response, version};
@@ -54,9 +54,7 @@ pub(super) async fn get(
     let unknown = ApiError::not_found(format!("Task '{key}' has no version '{wanted}'"));
     let found: Option<StoredVersion> = app
         .archive
-        .read(move |connection| {
-            Ok::<_, ArchiveError>(sql::tasks::version(connection, &key, &wanted)?)
-        })
+        .read(move |connection| sql::tasks::version(connection, &key, &wanted))
         .await?;
     found.map(|version| Json(answer(&version))).ok_or(unknown)
 }

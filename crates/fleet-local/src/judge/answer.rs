@@ -46,6 +46,14 @@ fn by_rubric(
     criteria: &[Criterion],
     graded: &[GradedCriterion],
 ) -> Result<Vec<GradedCriterion>, String> {
+    let stranger = graded.iter().find(|one| {
+        !criteria
+            .iter()
+            .any(|known| known.name.trim() == one.name.trim())
+    });
+    if let Some(one) = stranger {
+        return Err(format!("the rubric has no criterion {:?}", one.name));
+    }
     criteria
         .iter()
         .map(|criterion| {
@@ -104,6 +112,7 @@ mod tests {
             json!({"criteria": [{"name": "a", "score": 1}, {"name": "b"}]}),
             json!({"criteria": [{"name": "a", "score": 3}, {"name": "b", "score": 0}]}),
             json!({"criteria": [{"name": "a", "score": 1}, {"name": "a", "score": 1}, {"name": "b", "score": 0}]}),
+            json!({"criteria": [{"name": "a", "score": 1}, {"name": "b", "score": 0}, {"name": "c", "score": 1}]}),
             json!({"normalized_score": 1.5}),
             json!({"total_score": 1}),
         ] {

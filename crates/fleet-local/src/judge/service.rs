@@ -192,7 +192,6 @@ fn check(body: &GradeBody) -> Result<(), GradeError> {
     let wrong = |text: &str| Err(GradeError::Request(text.to_owned()));
     match &body.rubric {
         Rubric::String { text } if text.trim().is_empty() => wrong("the rubric is empty"),
-        Rubric::String { .. } => Ok(()),
         Rubric::Structured { criteria, .. } if criteria.is_empty() => {
             wrong("the rubric has no criteria")
         }
@@ -206,6 +205,6 @@ fn check(body: &GradeBody) -> Result<(), GradeError> {
         {
             wrong("every criterion needs a max_score above 0")
         }
-        Rubric::Structured { .. } => Ok(()),
+        Rubric::String { .. } | Rubric::Structured { .. } => Ok(()),
     }
 }

@@ -34,7 +34,7 @@ fn is_model(role: &str) -> bool {
     matches!(role, "assistant" | "model")
 }
 
-/// The message within a whole answer of a provider: `choices[0].message` (OpenAI), `candidates[0].content` (Gemini).
+/// The message within a whole answer of a provider: `choices[0].message` (`OpenAI`), `candidates[0].content` (Gemini).
 fn unwrap_answer(value: Value) -> Value {
     for path in ["/choices/0/message", "/candidates/0/content"] {
         if let Some(message) = value.pointer(path)

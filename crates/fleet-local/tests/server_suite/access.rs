@@ -73,3 +73,29 @@ async fn only_loopback_is_served() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_login_is_refreshed_and_its_token_lets_in() {
+    let server = TestServer::with(NOTES, |config| config.api_key = Some("right".into())).await;
+    let refresh = async |token: &str| {
+        let request = server.request(Method::POST, "/v1/auth/refresh");
+        read(request.json(&json!({"refresh_token": token}))).await
+    };
+    assert_eq!(refresh("wrong").await.0, StatusCode::UNAUTHORIZED);
+    let (status, answer) = refresh("right").await;
+    assert_eq!(status, StatusCode::OK);
+    let token = answer["access_token"].as_str().unwrap();
+    let team = answer["team_id"].as_str().unwrap();
+    for (token, team, expected) in [
+        (token, team, 200),
+        (token, "other", 403),
+        ("x.y.z", team, 401),
+    ] {
+        let request = server.request(Method::GET, "/v1/account");
+        let request = request
+            .header("X-JWT-Token", token)
+            .header("X-Team-ID", team);
+        assert_eq!(read(request).await.0.as_u16(), expected);
+    }
+    server.stop().await;
+}

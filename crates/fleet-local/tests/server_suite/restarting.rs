@@ -6,7 +6,10 @@ use fleet_local::{Server, StartError, StateError};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{NOTES, TestServer, id, prepare, read};
+use fleet_api::bundle::Bundle;
+use fleet_api::native_verifier;
+
+use crate::support::{NOTES, TEST_APP, TestServer, id, prepare, read};
 
 async fn server(state: &Path, tasks: Option<&Path>) -> TestServer {
     TestServer::with(NOTES, |config| {
@@ -225,7 +228,7 @@ async fn a_state_directory_serves_one_server_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let first = server(dir.path(), None).await;
     let (_packages, _, config) = prepare(NOTES, |config| {
-        config.state_dir = Some(dir.path().to_owned())
+        config.state_dir = Some(dir.path().to_owned());
     });
     let error = Server::start(config).await.unwrap_err();
     assert!(
@@ -242,7 +245,7 @@ async fn a_file_that_is_no_state_is_refused_and_left_alone() {
     let file = dir.path().join("fleet.sqlite3");
     std::fs::write(&file, "not a database, and precious").unwrap();
     let (_packages, _, config) = prepare(NOTES, |config| {
-        config.state_dir = Some(dir.path().to_owned())
+        config.state_dir = Some(dir.path().to_owned());
     });
     let error = Server::start(config).await.unwrap_err();
     assert!(
@@ -253,4 +256,157 @@ async fn a_file_that_is_no_state_is_refused_and_left_alone() {
         std::fs::read_to_string(file).unwrap(),
         "not a database, and precious"
     );
+}
+
+#[tokio::test]
+async fn a_verification_is_found_by_a_session_and_its_bundle_by_the_next_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = server(dir.path(), None).await;
+    let instance = first.create_default().await;
+    let bundle = Bundle::pack(&native_verifier::render(
+        &json!({"kind": "state", "expect": []}),
+    ));
+    let mut body = json!({"key": "k", "sha256": bundle.sha256(), "args_array": [{"env": id(&instance)}], "bundle": bundle.to_base64()});
+    let verify = |server: &TestServer, body: &Value| {
+        let request = server.request(Method::POST, "/v1/verifiers/execute");
+        read(request.header("X-Request-ID", "v1").json(body))
+    };
+    let (status, verified) = verify(&first, &body).await;
+    assert_eq!(
+        (status, &verified["success"]),
+        (StatusCode::OK, &json!(true)),
+        "{verified}"
+    );
+    assert_eq!(
+        verify(&first, &body).await.1["execution_id"],
+        verified["execution_id"],
+        "a repeat is not run again"
+    );
+    assert_eq!(first.server.snapshot().verifications.len(), 1);
+    let session = json!({"messages": [{"role": "user", "content": "a"}], "job_id": "j", "task_key": "t", "status": "completed",
+        "verifier_execution_id": verified["execution_id"]});
+    send(&first, Method::POST, "/v1/sessions/ingest", session).await;
+    let unknown = json!({"messages": [{"role": "user", "content": "a"}], "job_id": "j", "task_key": "t", "verifier_execution_id": "nobody"});
+    send(&first, Method::POST, "/v1/sessions/ingest", unknown).await;
+    first.stop().await;
+
+    let second = server(dir.path(), None).await;
+    let group = second.get("/v1/sessions/job/j").await["tasks"][0].clone();
+    assert_eq!(
+        (
+            &group["total_sessions"],
+            &group["passed_sessions"],
+            &group["pass_rate"],
+            &group["average_score"]
+        ),
+        (&json!(2), &json!(1), &json!(0.5), &json!(1.0)),
+        "{group}"
+    );
+    assert_eq!(
+        group["sessions"][0]["verifier_execution"]["execution_time_ms"],
+        verified["execution_time_ms"]
+    );
+    assert_eq!(group["sessions"][1]["verifier_execution"], Value::Null);
+    assert_eq!(
+        second
+            .get(&format!("/v1/verifiers/check?sha256={}", bundle.sha256()))
+            .await["success"],
+        true
+    );
+    let fresh = second.create_default().await;
+    body["bundle"] = Value::Null;
+    body["args_array"] = json!([{"env": id(&fresh)}]);
+    let request = second
+        .request(Method::POST, "/v1/verifiers/execute")
+        .json(&body);
+    assert_eq!(read(request).await.1["success"], true);
+    second.stop().await;
+}
+
+/// Starts a server as a process of its own; its address.
+fn process(packages: &Path, state: &Path) -> (std::process::Child, String) {
+    let mut child = std::process::Command::new(TEST_APP)
+        .arg("server")
+        .args([packages, state])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let out = child.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+    (child, line.trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_in_the_middle_leaves_all_that_it_had_answered() {
+    let (packages, _, _) = prepare(NOTES, |_| {});
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, url) = process(&packages.path().join("packages"), dir.path());
+    // As the server does, which this process has not started yet.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let create = http
+        .post(format!("{url}/v1/env/instances"))
+        .json(&json!({"env_key": "notes", "run_id": "r"}));
+    let (_, alive) = read(create).await;
+    // Writers that go on until the server is gone; each notes how many of its messages were answered.
+    let writers = (0..4).map(|n| {
+        let (http, url) = (http.clone(), url.clone());
+        tokio::spawn(async move {
+            let mut answered = 0_u64;
+            loop {
+                let body = json!({"session_id": format!("s{n}"), "job_id": "j", "messages": [{"role": "user", "content": answered}]});
+                match http.post(format!("{url}/v1/sessions/ingest")).json(&body).send().await {
+                    Ok(answer) if answer.status().is_success() => answered += 1,
+                    _ => return answered,
+                }
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let deadline = std::time::Instant::now() + crate::support::DEADLINE;
+    loop {
+        let (_, listed) = read(http.get(format!("{url}/v1/jobs"))).await;
+        if listed["jobs"][0]["session_count"] == 4 {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{listed}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let answered: Vec<u64> = futures::future::join_all(writers)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+
+    let second = server(dir.path(), None).await;
+    for (n, answered) in answered.into_iter().enumerate() {
+        let transcript = second.get(&format!("/v1/sessions/s{n}/transcript")).await;
+        let kept: Vec<u64> = transcript["transcript"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["content"].as_u64().unwrap())
+            .collect();
+        // The last one may have been written without its answer getting out.
+        assert!(
+            kept.len() as u64 == answered || kept.len() as u64 == answered + 1,
+            "{answered}: {kept:?}"
+        );
+        assert_eq!(kept, (0..kept.len() as u64).collect::<Vec<_>>());
+    }
+    let record = second.instance(id(&alive)).await;
+    assert_eq!(
+        (&record["status"], &record["status_reason"]),
+        (
+            &json!("stopped"),
+            &json!("the server ended while the instance was alive")
+        )
+    );
+    assert_eq!(
+        second.get("/v1/env/runs?active=inactive").await[0]["total_count"],
+        1
+    );
+    second.stop().await;
 }

@@ -39,6 +39,7 @@ fn life(task: &str, number: u32) -> Vec<Event> {
                 final_answer: None,
                 verifiable: true,
                 steps: None,
+                session_id: None,
                 usage: Usage::default(),
                 leaked_processes: 0,
                 containment: 1,

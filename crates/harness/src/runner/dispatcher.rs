@@ -11,13 +11,14 @@ use run_record::{
     Attempt, AttemptRecord, Event, Failure, FoldError, JournalError, RunRecord, StopReason,
     TrialId, TrialRecord,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::deadline::{Deadline, Stage};
 use super::events::{LivePhase, LiveTrial, RunEvent, View};
 use super::stop::{StopControl, StopLevel};
 use crate::recorder::Recorded;
+use crate::sessions::{self, Parcel};
 
 /// What the dispatcher hears.
 #[derive(Debug)]
@@ -109,6 +110,8 @@ pub(crate) struct Dispatcher<F> {
     forceful_at: Option<Instant>,
     held_told: Option<Instant>,
     begun: Instant,
+    /// Where sessions go that are due; none if they are not asked for.
+    parcels: Option<mpsc::UnboundedSender<Parcel>>,
     watch: F,
 }
 
@@ -131,8 +134,23 @@ where
             forceful_at: None,
             held_told: None,
             begun: Instant::now(),
+            parcels: None,
             watch,
         }
+    }
+
+    /// From now on sessions that are due go there, beginning with those that are.
+    pub(crate) fn deliver_to(&mut self, parcels: mpsc::UnboundedSender<Parcel>) {
+        for parcel in sessions::all_due(&self.record) {
+            // Who does not listen any more leaves it to the next sitting.
+            let _ = parcels.send(parcel);
+        }
+        self.parcels = Some(parcels);
+    }
+
+    /// Nothing more will be due.
+    pub(crate) fn deliver_no_more(&mut self) {
+        self.parcels = None;
     }
 
     pub(crate) fn record(&self) -> &RunRecord {
@@ -186,6 +204,7 @@ where
                 if let Err(error) = self.record.apply(&entry) {
                     self.broken_order(&error);
                 }
+                self.deliver(&entry.event);
             }
             Notice::Recorded(Recorded::LastRoom) => self.disk_full(),
             Notice::Recorded(Recorded::Broken(error)) => self.journal_broken(&error),
@@ -193,6 +212,13 @@ where
             Notice::Tick => self.tick(),
         }
         Then::Continue
+    }
+
+    fn deliver(&mut self, event: &Event) {
+        let due = sessions::due_after(&self.record, event);
+        if let (Some(parcels), Some(due)) = (&self.parcels, due) {
+            let _ = parcels.send(due);
+        }
     }
 
     fn admit(&mut self, trial: TrialId, finished: bool, permission: oneshot::Sender<()>) {

@@ -30,6 +30,7 @@ use crate::lease::{Beat, Beats, Heartbeats};
 use crate::plan::{FinishedWork, Plan, TrialPlan};
 use crate::recorder::Recorder;
 use crate::recovery::{RecoveryPlan, recover};
+use crate::sessions::{Courier, SessionJob};
 use crate::spec::RunSpec;
 use crate::trial::{TrialContext, millis, redactor};
 use crate::world::{Agents, Service};
@@ -76,6 +77,7 @@ pub(crate) async fn sit(
     let (control, stop) = StopControl::new();
     let budgets = budgets(&sitting.spec);
     let before = sitting.resumed.then(|| sitting.record.clone());
+    let job = SessionJob::of(&sitting.record);
     let mut dispatcher = Dispatcher::new(sitting.record, control, budgets, watch);
     dispatcher.tell(RunEvent::Started);
     let concurrency = &sitting.spec.concurrency;
@@ -97,6 +99,7 @@ pub(crate) async fn sit(
         agents: sitting.agents,
         harness_program: sitting.harness_program,
         notices,
+        job,
         adopted: Mutex::default(),
         spec: sitting.spec,
     });
@@ -105,9 +108,14 @@ pub(crate) async fn sit(
         signals: signals.boxed_local().fuse(),
         tick: sitting.tick,
     };
+    let courier = courier(&context, &mut dispatcher);
     let trials = trials(Arc::clone(&context), sitting.plan.trials, before);
     let swept = match drive(&mut dispatcher, &mut ears, trials).await {
-        Some(()) => finish_leases(&context, &mut dispatcher, &mut ears).await,
+        Some(()) => {
+            let swept = finish_leases(&context, &mut dispatcher, &mut ears).await;
+            finish_sessions(&context, courier, &mut dispatcher, &mut ears).await;
+            swept
+        }
         None => Swept::default(),
     };
     let end = RunEnd {
@@ -141,6 +149,41 @@ pub(crate) async fn sit(
     (record, verdict)
 }
 
+/// Starts to deliver sessions, if the spec asks for them: what is due already, and what the dispatcher says later.
+fn courier<F>(context: &Arc<TrialContext>, dispatcher: &mut Dispatcher<F>) -> Option<Courier>
+where
+    F: FnMut(View<'_>, RunEvent<'_>),
+{
+    context.spec.fleet.sessions.then(|| {
+        let (parcels, due) = mpsc::unbounded_channel();
+        dispatcher.deliver_to(parcels);
+        Courier::start(context, due)
+    })
+}
+
+/// Waits for the last sessions, once nothing is held any more, and says what is left of them.
+async fn finish_sessions<F>(
+    context: &TrialContext,
+    courier: Option<Courier>,
+    dispatcher: &mut Dispatcher<F>,
+    ears: &mut Ears<'_>,
+) where
+    F: FnMut(View<'_>, RunEvent<'_>),
+{
+    let Some(courier) = courier else { return };
+    dispatcher.deliver_no_more();
+    let _ = drive(dispatcher, ears, courier.finish(context)).await;
+    let left = dispatcher.record().open_sessions();
+    if left > 0 {
+        let run = &context.run_id;
+        dispatcher.tell(RunEvent::Warning {
+            message: &format!(
+                "sessions that are not at the service: {left}; `harness resume {run}` delivers them"
+            ),
+        });
+    }
+}
+
 /// Time for the last verifications and releases before a deadline, the agents' grace period aside.
 const WINDING_DOWN: Duration = Duration::from_secs(90);
 
@@ -161,13 +204,18 @@ fn budgets(spec: &RunSpec) -> Budgets {
 /// that the last sitting left is given back.
 async fn trials(context: Arc<TrialContext>, plan: Vec<TrialPlan>, before: Option<RunRecord>) {
     let Some(before) = before else {
+        SessionJob::open(&context).await;
         return execute(context, plan).await;
     };
     let Ok(recovery) = recover(&context, &before).await else {
         // The journal cannot be written, which has been told; nothing may start.
         return;
     };
-    execute(context, rest_of(plan, recovery, &before)).await;
+    let rest = rest_of(plan, recovery, &before);
+    if !rest.is_empty() {
+        SessionJob::open(&context).await;
+    }
+    execute(context, rest).await;
 }
 
 /// The trials that a recovery leaves to do: first those that only need their verification, because an instance is

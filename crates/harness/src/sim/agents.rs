@@ -1,6 +1,7 @@
 //! Agents that finish, fail, hang, crash, ignore what they are told, or bring the harness to its knees.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(super) struct Manners {
     pub(super) blames_infrastructure: u64,
     pub(super) cannot_start: u64,
     pub(super) cannot_be_killed: u64,
+    /// They leave transcripts.
+    pub(super) talks: bool,
     /// A bug of the harness, met while starting one.
     pub(super) panics: u64,
 }
@@ -43,6 +46,8 @@ pub(super) struct Crowd {
 struct Agent {
     crowd: Crowd,
     instance: String,
+    /// Where it writes what it said, and how much that will be.
+    transcript: Option<(PathBuf, u64)>,
     begun: Instant,
     grace: Duration,
     plan: Mutex<Ending>,
@@ -105,12 +110,14 @@ impl Crowd {
 
 impl Agents for Crowd {
     fn start(&self, command: TreeCommand) -> BoxFuture<'_, Result<Box<dyn AgentTree>, SpawnError>> {
-        let instance = command
-            .env
-            .iter()
-            .find(|(name, _)| name == "FLEET_INSTANCE_ID")
-            .map(|(_, value)| value.to_string_lossy().into_owned())
-            .expect("an agent is told its instance");
+        let told = |wanted: &str| {
+            let mut env = command.env.iter();
+            let found = env.find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.to_string_lossy().into_owned())
+        };
+        let instance = told("FLEET_INSTANCE_ID").expect("an agent is told its instance");
+        let transcript = told("HARNESS_TRANSCRIPT_FILE").filter(|_| self.manners.talks);
+        let transcript = transcript.map(|path| (path.into(), self.dice.below(100)));
         async move {
             tokio::time::sleep(self.dice.millis(1, 20)).await;
             assert!(
@@ -127,6 +134,7 @@ impl Agents for Crowd {
             let agent = Agent {
                 crowd: self.clone(),
                 instance,
+                transcript,
                 begun: Instant::now(),
                 grace: command.grace,
                 plan: Mutex::new(self.ending()),
@@ -155,6 +163,20 @@ impl Agent {
         plan.told = true;
         drop(plan);
         self.changed.notify_one();
+    }
+
+    fn leave_transcript(&self) {
+        let Some((path, length)) = &self.transcript else {
+            return;
+        };
+        let mut lines = String::new();
+        for number in 0..*length {
+            let said = format!("{} {number}", self.instance);
+            let message = serde_json::json!({"role": "assistant", "content": said});
+            lines.push_str(&message.to_string());
+            lines.push('\n');
+        }
+        std::fs::write(path, lines).expect("the trial's folder is there");
     }
 
     fn exit(&self, ending: Ending) -> TreeExit {
@@ -222,6 +244,7 @@ impl AgentTree for Agent {
             if !ending.stopped_by_us {
                 self.crowd.fleet.work_done(&self.instance);
             }
+            self.leave_transcript();
             self.exit(ending)
         }
         .boxed()

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fleet_api::types::{
-    ExecuteResponse, HeartbeatResponse, Instance, InstanceId, InstanceStatus, InstanceUrls, RunId,
-    VerifierFailure,
+    ExecuteResponse, HeartbeatResponse, IngestBody, IngestResponse, Instance, InstanceId,
+    InstanceStatus, InstanceUrls, JobId, JobSessions, RequestId, RunId, SessionId, SessionInfo,
+    TaskSessions, TraceJob, TraceLogBody, Transcript, TranscriptMessage, VerifierFailure,
 };
 use fleet_api::{CreateInstance, Error, ErrorKind, VerifierSource, VerifyArgs};
 use futures::FutureExt as _;
@@ -75,6 +76,19 @@ pub(super) struct Ledger {
     pub(super) faults: u64,
     /// Instance → the score that its verifications gave.
     pub(super) scores: BTreeMap<String, u64>,
+    /// Jobs for sessions, by their ids.
+    pub(super) jobs: BTreeMap<String, String>,
+    /// Sessions, by their ids.
+    pub(super) sessions: BTreeMap<String, Session>,
+}
+
+/// What the service has of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) instance: String,
+    pub(super) job: String,
+    pub(super) messages: Vec<String>,
+    pub(super) ended: bool,
 }
 
 #[derive(Debug)]
@@ -249,6 +263,58 @@ impl State {
             urls: Some(urls),
             ..Instance::default()
         })
+    }
+
+    /// It forgets the ids of requests: that nothing is there twice is the sender's doing.
+    fn ingest(&mut self, body: &IngestBody) -> IngestResponse {
+        let sessions = &mut self.ledger.sessions;
+        let fresh = SessionId::new(format!("s{}", sessions.len()));
+        let id = body.session_id.clone().unwrap_or(fresh);
+        let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
+        let session = sessions
+            .entry(id.as_str().to_owned())
+            .or_insert_with(|| Session {
+                instance: text(body.instance_id.as_ref().map(InstanceId::as_str)),
+                job: text(body.job_id.as_ref().map(JobId::as_str)),
+                ..Session::default()
+            });
+        assert!(!session.ended, "messages after the end of session {id}");
+        let said = body.messages.iter().map(|message| {
+            let content = message
+                .content
+                .as_ref()
+                .expect("every message says something");
+            content.as_str().expect("text").to_owned()
+        });
+        session.messages.extend(said);
+        session.ended = body
+            .status
+            .as_ref()
+            .is_some_and(fleet_api::types::SessionStatus::is_ended);
+        IngestResponse {
+            success: true,
+            session_id: id,
+            message_count: session.messages.len() as u64,
+            created_new_session: body.session_id.is_none(),
+        }
+    }
+
+    fn job_sessions(&self, job: &JobId) -> JobSessions {
+        let of = self.ledger.sessions.iter();
+        let of = of.filter(|(_, session)| session.job == job.as_str());
+        let info = |(id, session): (&String, &Session)| SessionInfo {
+            session_id: SessionId::new(id),
+            instance: self.seen(&session.instance).ok(),
+            ..SessionInfo::default()
+        };
+        JobSessions {
+            job_id: job.clone(),
+            tasks: vec![TaskSessions {
+                sessions: of.map(info).collect(),
+                ..TaskSessions::default()
+            }],
+            ..JobSessions::default()
+        }
     }
 
     fn verify(&mut self, id: &str, dice: &Dice) -> Result<ExecuteResponse, Error> {
@@ -451,6 +517,71 @@ impl Service for Line {
             Ok(HeartbeatResponse {
                 success: !held.ended,
                 ..HeartbeatResponse::default()
+            })
+        })
+        .boxed()
+    }
+
+    fn create_job<'a>(&'a self, name: &'a str, _request: RequestId) -> Answer<'a, TraceJob> {
+        self.carry(move |state, _| {
+            let jobs = &mut state.ledger.jobs;
+            let id = format!("j{}", jobs.len());
+            jobs.insert(id.clone(), name.to_owned());
+            Ok(TraceJob {
+                job_id: JobId::new(id),
+                ..TraceJob::default()
+            })
+        })
+        .boxed()
+    }
+
+    fn find_job<'a>(&'a self, name: &'a str) -> Answer<'a, Option<JobId>> {
+        self.carry(move |state, _| {
+            let mut jobs = state.ledger.jobs.iter();
+            let found = jobs.find(|(_, known)| *known == name);
+            Ok(found.map(|(id, _)| JobId::new(id)))
+        })
+        .boxed()
+    }
+
+    fn ingest<'a>(
+        &'a self,
+        body: &'a IngestBody,
+        _request: RequestId,
+    ) -> Answer<'a, IngestResponse> {
+        self.carry(move |state, _| Ok(state.ingest(body))).boxed()
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        body: &'a TraceLogBody,
+        _request: RequestId,
+    ) -> Answer<'a, IngestResponse> {
+        let session = body.session_id.clone().unwrap_or_default();
+        std::future::ready(Ok(IngestResponse {
+            success: true,
+            session_id: session,
+            ..IngestResponse::default()
+        }))
+        .boxed()
+    }
+
+    fn job_sessions<'a>(&'a self, job: &'a JobId) -> Answer<'a, JobSessions> {
+        self.carry(move |state, _| Ok(state.job_sessions(job)))
+            .boxed()
+    }
+
+    fn transcript<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Transcript> {
+        self.carry(move |state, _| {
+            let sessions = &state.ledger.sessions;
+            let known = sessions.get(session.as_str()).ok_or_else(gone)?;
+            let said = known.messages.iter().map(|text| TranscriptMessage {
+                content: text.clone().into(),
+                ..TranscriptMessage::default()
+            });
+            Ok(Transcript {
+                transcript: said.collect(),
+                ..Transcript::default()
             })
         })
         .boxed()

@@ -79,6 +79,45 @@ impl Judge {
             .count()
     }
 
+    /// Every agent that ended has one session, in the one job, with every message once and in order.
+    pub(super) fn sessions(&self, record: &RunRecord, fleet: &Fleet, wanted: bool) {
+        let ledger = fleet.ledger();
+        if !wanted {
+            assert!(ledger.sessions.is_empty() && ledger.jobs.is_empty());
+            return;
+        }
+        assert!(
+            ledger.jobs.len() <= 1,
+            "sessions in two jobs: {:?}",
+            ledger.jobs
+        );
+        let attempts = record.trials.iter().flat_map(|trial| &trial.attempts);
+        let worked: Vec<_> = attempts.filter(|attempt| attempt.agent.is_some()).collect();
+        assert_eq!(
+            ledger.sessions.len(),
+            worked.len(),
+            "sessions are missing or twice there"
+        );
+        for attempt in worked {
+            let session = attempt.session.as_ref().expect("it was delivered");
+            let id = session.session_id.as_ref().expect("it is known");
+            let there = &ledger.sessions[id];
+            let instance = attempt.instance.as_ref().expect("it worked in one");
+            assert_eq!(there.instance, instance.as_str());
+            assert!(
+                there.ended && session.end.is_some(),
+                "session {id} has no end"
+            );
+            assert_eq!(there.messages.len() as u64, session.messages);
+            if there.messages != ["work"] {
+                let numbered = there.messages.iter().enumerate();
+                for (number, said) in numbered {
+                    assert_eq!(*said, format!("{instance} {number}"), "session {id}");
+                }
+            }
+        }
+    }
+
     fn check_scores(&mut self, durable: &RunRecord, fleet: &Fleet) {
         let ledger = fleet.ledger();
         for trial in &durable.trials {

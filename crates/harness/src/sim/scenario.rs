@@ -116,15 +116,19 @@ impl World {
         let mut spec = base_spec().clone();
         spec.concurrency.environments = u32::try_from(1 + dice.below(4)).expect("small");
         spec.concurrency.agents = u32::try_from(1 + dice.below(3)).expect("small");
+        spec.fleet.sessions = dice.chance(50);
         spec.limits.run_deadline = dice.chance(10).then(|| dice.millis(20_000, 400_000));
         Self {
             limit,
             fleet: Fleet::new(dice.clone(), limit),
             disk: Disk::new(dice.clone()),
             plan: plan(tasks, u32::try_from(trials).expect("small")),
-            spec: Arc::new(spec),
+            spec: Arc::new(spec.clone()),
             weather: weather(&dice),
-            manners: manners(&dice),
+            manners: Manners {
+                talks: spec.fleet.sessions,
+                ..manners(&dice)
+            },
             disk_fails: dice.sometimes(2),
             kills: dice.chance(60),
             stops: dice.chance(20),
@@ -181,7 +185,8 @@ impl World {
                         .trials
                         .iter()
                         .all(|trial| trial.status == TrialStatus::Scored);
-                    if done && self.fleet.live().is_empty() {
+                    let delivered = record.open_sessions() == 0;
+                    if done && delivered && self.fleet.live().is_empty() {
                         break;
                     }
                 }
@@ -189,6 +194,7 @@ impl World {
         }
         judge.at_the_end(&self.fleet).await;
         let record = self.disk.record().expect("the plan is durable");
+        judge.sessions(&record, &self.fleet, self.spec.fleet.sessions);
         if self.spec.limits.run_deadline.is_none() {
             // The last sittings have fair weather, so whatever could be done is done.
             let open = |trial: &&run_record::TrialRecord| trial.status != TrialStatus::Scored;
@@ -231,7 +237,10 @@ impl World {
         let line: Arc<dyn crate::world::Service> =
             Arc::new(self.fleet.connect(self.weather_of(number)));
         let manners = if calm {
-            Manners::default()
+            Manners {
+                talks: self.manners.talks,
+                ..Manners::default()
+            }
         } else {
             self.manners
         };
@@ -334,6 +343,7 @@ fn manners(dice: &Dice) -> Manners {
         cannot_start: dice.sometimes(30),
         cannot_be_killed: if dice.chance(5) { 20 } else { 0 },
         panics: if dice.chance(5) { 20 } else { 0 },
+        talks: false,
     }
 }
 

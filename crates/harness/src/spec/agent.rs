@@ -12,10 +12,11 @@ use super::diagnostic::{Diagnostic, quote};
 use super::reader::{Context, Field};
 use super::template::Template;
 use super::text::{is_name, is_secret};
-use super::{resolved, schema};
+use super::{files, resolved, schema};
 
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "name",
+    "flt",
     "command",
     "working_dir",
     "stdin",
@@ -29,6 +30,18 @@ pub(super) const KEYS: [&str; 14] = [
     "memory_limit",
     "pids_limit",
     "containment",
+];
+
+/// What `flt eval run --local` runs of a folder.
+const FLT_PROGRAM: &str = "agent.py";
+/// Keys of model services that agents look for in their environment.
+const FLT_KEYS: [&str; 6] = [
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "XAI_API_KEY",
 ];
 
 /// What an agent inherits of the environment of the harness unless the spec says otherwise.
@@ -65,6 +78,8 @@ const RESERVED_ENV: [&str; 10] = [
 pub struct AgentSpec {
     /// The label in results.
     pub name: String,
+    /// The folder of an agent that was written for `flt eval run --local`. Absolute; it has an `agent.py`.
+    pub flt: Option<PathBuf>,
     /// Program and arguments; never empty.
     pub command: Vec<Template>,
     /// Where the agent starts.
@@ -142,23 +157,31 @@ impl AgentSpec {
     ) -> Self {
         let section = field.and_then(|field| ctx.section(field, &KEYS));
         let get = |key: &str| section.as_ref().and_then(|section| section.get(key));
+        let flt = get("flt").and_then(|field| read_flt(ctx, &field));
         let command = match (get("command"), &section) {
             (Some(field), _) => read_command(ctx, &field, matrix_keys),
+            (None, _) if get("flt").is_some() => {
+                flt.as_deref().map(flt_command).unwrap_or_default()
+            }
             (None, Some(section)) => {
-                let hint = "for example `command: [python3, agent.py]`";
+                let hint = "for example `command: [python3, agent.py]`, or `flt: folder` for an agent of `flt eval run --local`";
                 ctx.report(section.error("`agent` needs a `command`").hint(hint));
                 Vec::new()
             }
             (None, None) => Vec::new(),
         };
         let given_name = get("name").and_then(|field| ctx.name(&field));
-        let name = given_name.unwrap_or_else(|| program_name(command.first()));
+        let name = given_name.unwrap_or_else(|| match &flt {
+            Some(folder) => folder_name(folder),
+            None => program_name(command.first()),
+        });
         let working_dir = read_working_dir(ctx, get("working_dir").as_ref(), matrix_keys);
         let env = get("env")
             .map(|field| read_env(ctx, &field, matrix_keys))
             .unwrap_or_default();
         let inherit_env = match get("inherit_env") {
             Some(field) => read_inherited(ctx, &field),
+            None if flt.is_some() => inherited_by_flt(ctx),
             None => DEFAULT_INHERIT_ENV.map(str::to_owned).to_vec(),
         };
         let stdin = get("stdin").and_then(|field| ctx.choice(&field, &STDIN_MODES));
@@ -179,7 +202,9 @@ impl AgentSpec {
             stdin: stdin.unwrap_or(StdinMode::None),
             env,
             inherit_env,
-            fleet_access: fleet_access.unwrap_or(false),
+            // Such an agent makes its own session.
+            fleet_access: fleet_access.unwrap_or(flt.is_some()),
+            flt,
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             grace_period: grace.unwrap_or(DEFAULT_GRACE),
             verify: verify.unwrap_or(VerifyWhen::Always),
@@ -224,11 +249,64 @@ impl AgentSpec {
         ]);
         resolved::set(
             &mut out,
+            "flt",
+            self.flt
+                .as_deref()
+                .map(|folder| resolved::text(&folder.to_string_lossy())),
+        );
+        resolved::set(
+            &mut out,
             "memory_limit",
             self.memory_limit.map(resolved::size),
         );
         out
     }
+}
+
+/// Whether the agent expects a job at the service that it can make its session in.
+pub(super) fn expects_job(ctx: &mut Context<'_>, field: Option<&Field<'_>>) -> bool {
+    let known = ctx.diagnostics.len();
+    let section = field.and_then(|field| ctx.section(field, &KEYS));
+    // What is wrong with the section is said where it is read.
+    ctx.diagnostics.truncate(known);
+    section.is_some_and(|section| section.get("flt").is_some())
+}
+
+fn read_flt(ctx: &mut Context<'_>, field: &Field<'_>) -> Option<PathBuf> {
+    let folder = files::existing(ctx, field, files::Wanted::Folder)?;
+    if folder.join(FLT_PROGRAM).is_file() {
+        return Some(folder);
+    }
+    let message = format!("there is no `{FLT_PROGRAM}` in {}", ctx.shown(field));
+    ctx.report(field.error(message).hint(
+        "`agent.flt` is a folder as `flt eval run --local` takes it; any other program is an `agent.command`",
+    ));
+    None
+}
+
+fn flt_command(folder: &std::path::Path) -> Vec<Template> {
+    let program = folder.join(FLT_PROGRAM);
+    ["python3", &program.to_string_lossy()]
+        .map(Template::literal)
+        .to_vec()
+}
+
+fn folder_name(folder: &std::path::Path) -> String {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// What every agent inherits, and the keys of model services that are set: such an agent finds them in its environment.
+fn inherited_by_flt(ctx: &mut Context<'_>) -> Vec<String> {
+    let mut names = DEFAULT_INHERIT_ENV.map(str::to_owned).to_vec();
+    for name in FLT_KEYS {
+        let Some(value) = (ctx.lookup)(name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        ctx.note_secret(name, value);
+        names.push(name.to_owned());
+    }
+    names
 }
 
 fn name_of<T: PartialEq + Copy>(choices: &[(&'static str, T)], value: T) -> &'static str {
@@ -398,20 +476,20 @@ pub(super) fn json_schema() -> Json {
     let word = schema::word(
         "A word; `{name}` placeholders and `${NAME}` are replaced, no shell is involved.",
     );
-    let env = json!({
-        "description": "Variables of the agent's environment.",
-        "type": "object",
-        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-        "additionalProperties": word,
-    });
     let mut command = schema::list(&word, "Program and arguments. No shell is involved.");
     command["minItems"] = json!(1);
-    schema::object(
+    let mut agent = schema::object(
         "The program that works on a task, and what it is given.",
         vec![
             (
                 "name",
                 schema::text("The label in results. Default: the file name of the program."),
+            ),
+            (
+                "flt",
+                schema::text(
+                    "The folder of an agent that was written for `flt eval run --local`: its agent.py is run as there. With it `command` is optional.",
+                ),
             ),
             ("command", command),
             (
@@ -427,7 +505,7 @@ pub(super) fn json_schema() -> Json {
                     "What the agent reads on its standard input: nothing, the prompt, or the task as JSON. Default: none.",
                 ),
             ),
-            ("env", env),
+            ("env", env_schema(&word)),
             (
                 "inherit_env",
                 schema::list(
@@ -486,8 +564,19 @@ pub(super) fn json_schema() -> Json {
                 ),
             ),
         ],
-        &["command"],
-    )
+        &[],
+    );
+    agent["anyOf"] = json!([{"required": ["command"]}, {"required": ["flt"]}]);
+    agent
+}
+
+fn env_schema(word: &Json) -> Json {
+    json!({
+        "description": "Variables of the agent's environment.",
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": word,
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,14 @@ use super::schema::{self, Keys};
 use super::text::SpecString;
 use super::{files, resolved};
 
-pub(super) const KEYS: [&str; 5] = ["endpoint", "api_key", "region", "rate_limit", "local"];
+pub(super) const KEYS: [&str; 6] = [
+    "endpoint",
+    "api_key",
+    "region",
+    "rate_limit",
+    "sessions",
+    "local",
+];
 pub(super) const RATE_LIMIT_KEYS: [&str; 2] = ["requests_per_second", "creates_per_second"];
 pub(super) const LOCAL_KEYS: [&str; 5] = [
     "environments",
@@ -33,6 +40,9 @@ const MAX_PER_SECOND: f64 = 10_000.0;
 const MIN_PER_SECOND: f64 = 0.01;
 const MAX_INSTANCE_LIMIT: u32 = 100_000;
 
+/// The two words of a switch. Written without quotes they are words in YAML 1.2, and not the booleans of its past.
+const SWITCH: [(&str, bool); 2] = [("off", false), ("on", true)];
+
 /// The service that runs environments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FleetSpec {
@@ -44,6 +54,8 @@ pub struct FleetSpec {
     pub region: Option<String>,
     /// How fast the service may be asked.
     pub rate_limit: RateLimit,
+    /// Whether the service gets a session of each attempt: what the agent said, its end and its verification.
+    pub sessions: bool,
     /// What the embedded server offers; empty for any other endpoint.
     pub local: LocalSpec,
 }
@@ -103,7 +115,12 @@ impl VerifierSandbox {
 }
 
 impl FleetSpec {
-    pub(super) fn read(ctx: &mut Context<'_>, field: Option<&Field<'_>>) -> Self {
+    /// `sessions_by_default` says whether the agent expects a job of the service where the spec does not say it.
+    pub(super) fn read(
+        ctx: &mut Context<'_>,
+        field: Option<&Field<'_>>,
+        sessions_by_default: bool,
+    ) -> Self {
         let section = field.and_then(|field| ctx.section(field, &KEYS));
         let get = |key: &str| section.as_ref().and_then(|section| section.get(key));
         let endpoint_field = get("endpoint");
@@ -118,6 +135,7 @@ impl FleetSpec {
         let api_key = read_api_key(ctx, get("api_key").as_ref(), is_local);
         let region = get("region").and_then(|field| ctx.name(&field));
         let rate_limit = RateLimit::read(ctx, get("rate_limit").as_ref());
+        let sessions = get("sessions").and_then(|field| ctx.choice(&field, &SWITCH));
         let local = get("local");
         if let Some(field) = &local
             && is_local == Some(false)
@@ -145,11 +163,12 @@ impl FleetSpec {
             api_key,
             region,
             rate_limit,
+            sessions: sessions.unwrap_or(sessions_by_default),
             local: local_spec,
         }
     }
 
-    pub(super) fn resolved(&self) -> Value {
+    pub(super) fn resolved(&self, sessions_by_default: bool) -> Value {
         let endpoint = match &self.endpoint {
             Endpoint::Local => Value::from("local"),
             Endpoint::Url(url) => resolved::text(url.as_str()),
@@ -173,6 +192,15 @@ impl FleetSpec {
             ),
         ]);
         resolved::set(&mut out, "rate_limit", Some(rate_limit));
+        // Written only where it is not the default: the digest of a run without sessions stays what it was.
+        let sessions = SWITCH
+            .iter()
+            .find(|(_, on)| *on == self.sessions && *on != sessions_by_default);
+        resolved::set(
+            &mut out,
+            "sessions",
+            sessions.map(|(word, _)| Value::from(*word)),
+        );
         if self.endpoint == Endpoint::Local {
             let mut local = resolved::map([
                 ("environments", resolved::paths(&self.local.environments)),
@@ -439,6 +467,13 @@ pub(super) fn json_schema() -> Json {
             (
                 "rate_limit",
                 schema::object("How fast the service may be asked.", rate_limit, &[]),
+            ),
+            (
+                "sessions",
+                schema::choice(
+                    &SWITCH.map(|(word, _)| word),
+                    "Whether the service gets a session of each attempt. Default: off; on for an agent of `agent.flt`.",
+                ),
             ),
             (
                 "local",

@@ -221,7 +221,7 @@ impl RunSpec {
         let mut out = resolved::map([
             ("version", Value::from(VERSION)),
             ("name", resolved::text(&self.name)),
-            ("fleet", self.fleet.resolved()),
+            ("fleet", self.fleet.resolved(self.agent.flt.is_some())),
             ("tasks", self.tasks.resolved()),
             ("agent", self.agent.resolved()),
         ]);
@@ -335,7 +335,8 @@ impl Elements {
             Some(field) => read_name(ctx, &field),
             None => None,
         };
-        let fleet = FleetSpec::read(ctx, get("fleet").as_ref());
+        let expects_job = agent::expects_job(ctx, get("agent").as_ref());
+        let fleet = FleetSpec::read(ctx, get("fleet").as_ref(), expects_job);
         let tasks = TasksSpec::read(ctx, get("tasks").as_ref());
         check_local_tasks(ctx, &section, &fleet, &tasks);
         let matrix = MatrixSpec::read(ctx, get("matrix").as_ref());

@@ -3,6 +3,8 @@
 //! When this returns a report, every process of the agent is proven dead: a verifier never looks at a state that
 //! still changes.
 
+use std::sync::Arc;
+
 use process_tree::{LeaderStatus, SpawnError, TreeExit};
 use run_record::{AgentOutcome, AgentReport, ErrorKind, Event, Failure, Phase};
 
@@ -13,6 +15,7 @@ use super::context::{AttemptFailure, TrialContext};
 use super::provision::Lease;
 use super::written;
 use crate::runner::{LivePhase, Notice, StopLevel};
+use crate::sessions;
 use crate::world::AgentTree;
 
 /// `EX_TEMPFAIL`: the agent says that it was not its fault and that another attempt may do better.
@@ -126,9 +129,16 @@ async fn settle(
     exit: &TreeExit,
     ended: &Ended,
 ) -> Result<AgentReport, AttemptFailure> {
-    let result = AgentResult::collect(&files.result, exit.last_json_line.as_deref());
+    let is_flt = context.spec.agent.flt.is_some();
+    let last_line = exit.last_json_line.as_deref();
+    let result = if is_flt {
+        AgentResult::collect_flt(&files.result, last_line, &files.stdout)
+    } else {
+        AgentResult::collect(&files.result, last_line)
+    };
     keep_transcript(&result, files);
     mask(context, files).await;
+    put_aside(context, current, files, &result).await;
     if !exit.proven_dead {
         return Err(AttemptFailure::permanent(Failure {
             phase: Phase::Agent,
@@ -139,14 +149,14 @@ async fn settle(
     for note in &result.notes {
         context.notify(Notice::Warning(format!("{}: {note}", current.plan.id)));
     }
-    let tempfail = exit.status == LeaderStatus::Exited(TRY_AGAIN);
+    let tempfail = !is_flt && exit.status == LeaderStatus::Exited(TRY_AGAIN);
     let claims_infrastructure = result.fault == Some(ClaimedFault::Infrastructure);
     let let_down = *ended == Ended::ByItself && (tempfail || claims_infrastructure);
     let at_its_own_end = matches!(ended, Ended::ByItself | Ended::OutOfTime);
     // The verifier gets the answer as it was given; only what is written is masked.
     let report = AgentReport {
         verifiable: at_its_own_end && !let_down,
-        ..report(exit, ended, &result)
+        ..report(exit, ended, &result, is_flt)
     };
     let finished = Event::AgentFinished {
         trial: current.plan.id.clone(),
@@ -169,7 +179,7 @@ async fn settle(
     Ok(report)
 }
 
-fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult) -> AgentReport {
+fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult, is_flt: bool) -> AgentReport {
     let (exit_code, signal) = match exit.status {
         LeaderStatus::Exited(code) => (Some(code), None),
         LeaderStatus::Signaled(signal) => (None, Some(signal)),
@@ -179,17 +189,24 @@ fn report(exit: &TreeExit, ended: &Ended, result: &AgentResult) -> AgentReport {
         (Ended::OutOfTime, _) => AgentOutcome::TimedOut,
         (Ended::LostInstance(_), _) => AgentOutcome::LostEnvironment,
         (Ended::Cancelled, _) => AgentOutcome::Failed,
+        (Ended::ByItself, _) if is_flt && (result.is_there || exit_code.is_some()) => {
+            result.outcome_flt()
+        }
         (Ended::ByItself, Some(code)) => result.outcome(code),
         (Ended::ByItself, None) => AgentOutcome::Crashed,
     };
+    let missing = is_flt && !result.is_there && *ended == Ended::ByItself;
+    let missing = missing.then(|| "it printed no result, a line that is a JSON object".to_owned());
+    let error = result.error.clone().or_else(|| out_of_memory(exit));
     AgentReport {
         outcome,
         exit_code,
         signal,
-        error: result.error.clone().or_else(|| out_of_memory(exit)),
+        error: error.or(missing),
         final_answer: result.final_answer.clone(),
         verifiable: false,
         steps: result.steps,
+        session_id: result.session_id.clone(),
         usage: result.usage,
         leaked_processes: exit.leaked,
         containment: exit.level,
@@ -238,6 +255,32 @@ async fn mask(context: &TrialContext, files: &AgentFiles) {
         if let Ok(Err(problem)) = masked {
             context.notify(Notice::Warning(problem));
         }
+    }
+}
+
+/// Keeps what the agent said for its session, unless it made one itself. Whether that can be done is no matter of the
+/// trial.
+async fn put_aside(
+    context: &TrialContext,
+    current: Current<'_>,
+    files: &AgentFiles,
+    result: &AgentResult,
+) {
+    if !context.spec.fleet.sessions || result.session_id.is_some() {
+        return;
+    }
+    let to = context.layout.outgoing(&current.plan.id, current.attempt);
+    let redactor = context.redactor.clone();
+    let candidates = files.transcripts();
+    let task = Arc::clone(&current.plan.task);
+    let answer = result.final_answer.clone();
+    let staging = move || {
+        let answer = answer.as_deref();
+        sessions::stage(&to, &redactor, &candidates, &task.prompt, answer)
+    };
+    let staged = tokio::task::spawn_blocking(staging).await;
+    if let Ok(Err(problem)) = staged {
+        context.notify(Notice::Warning(format!("{}: {problem}", current.plan.id)));
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct AgentFiles {
     pub(crate) result: PathBuf,
     pub(crate) transcript: PathBuf,
     session_log: PathBuf,
-    stdout: PathBuf,
+    pub(crate) stdout: PathBuf,
     stderr: PathBuf,
 }
 
@@ -66,8 +66,20 @@ impl AgentFiles {
     }
 
     /// What an agent writes and we read or show.
-    pub(crate) fn of_the_agent(&self) -> [PathBuf; 3] {
-        [&self.result, &self.transcript, &self.session_log].map(Clone::clone)
+    pub(crate) fn of_the_agent(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.result.clone(), self.session_log.clone()];
+        files.extend(self.transcripts());
+        files
+    }
+
+    /// Where an agent may leave its conversation; the first that holds any counts.
+    pub(crate) fn transcripts(&self) -> Vec<PathBuf> {
+        let named = |name: &str| self.folder.join(name);
+        vec![
+            self.transcript.clone(),
+            named("transcript.json"),
+            named("trajectory.json"),
+        ]
     }
 
     fn write(&self, layout: &TrialLayout, current: Current<'_>, lease: &Lease) -> io::Result<()> {
@@ -203,12 +215,19 @@ fn environment(
         "FLEET_INSTANCE_ID",
         lease.instance.instance_id.as_str().into(),
     );
-    put("FLEET_JOB_ID", context.run_id.as_str().into());
+    let job = context.job.id();
+    let job = job.map_or(context.run_id.as_str(), |job| job.as_str());
+    put("FLEET_JOB_ID", job.into());
     put("FLEET_ENV_URL", urls.root.clone().into());
     put("FLEET_APP_URL", urls.app.clone().into());
     put("FLEET_APP_URLS", json!(urls.apps).to_string().into());
     put("FLEET_MANAGER_URL", urls.manager.into());
-    put("FLEET_MCP_URL", urls.mcp.into());
+    // Agents of the vendor's own runner append the path themselves.
+    let mcp = match &agent.flt {
+        Some(_) => urls.root.trim_end_matches('/').to_owned(),
+        None => urls.mcp,
+    };
+    put("FLEET_MCP_URL", mcp.into());
     put(
         "FLEET_MAX_STEPS",
         matrix("max_steps")

@@ -17,6 +17,12 @@ const MAX_RESULT: u64 = 16 * 1024 * 1024;
 /// every character of it needs six in JSON.
 const MAX_ANSWER: usize = 1024 * 1024;
 
+/// The largest output in which an earlier line is looked for when the last one cannot be read.
+const MAX_STDOUT: u64 = 256 * 1024 * 1024;
+
+/// No service has longer ids.
+const MAX_ID: usize = 200;
+
 /// Why an agent says that it did not do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimedFault {
@@ -34,6 +40,10 @@ pub(crate) struct AgentResult {
     pub(crate) steps: Option<u64>,
     pub(crate) usage: Usage,
     pub(crate) transcript: Option<Vec<Value>>,
+    /// The session that the agent made itself.
+    pub(crate) session_id: Option<String>,
+    /// Whether the agent left any.
+    pub(crate) is_there: bool,
     /// Fields that were left out and why.
     pub(crate) notes: Vec<String>,
 }
@@ -49,6 +59,26 @@ impl AgentResult {
                 result.notes.push(note);
                 result
             }
+        }
+    }
+
+    /// As [`AgentResult::collect`], for an agent of the vendor's own runner, which takes the last line that can be read.
+    /// The supervisor remembers the last one that looks like it.
+    pub(crate) fn collect_flt(file: &Path, last_line: Option<&[u8]>, stdout: &Path) -> Self {
+        let result = Self::collect(file, last_line);
+        if result.is_there || last_line.is_none() {
+            return result;
+        }
+        last_that_reads(stdout).unwrap_or(result)
+    }
+
+    /// What an agent of the vendor's own runner did: its result says so, or that there is none. How its process ended
+    /// means nothing.
+    pub(crate) fn outcome_flt(&self) -> AgentOutcome {
+        if self.completed == Some(true) {
+            AgentOutcome::Completed
+        } else {
+            AgentOutcome::Failed
         }
     }
 
@@ -87,11 +117,25 @@ fn read_file(path: &Path) -> Result<Option<AgentResult>, String> {
         .ok_or_else(|| "the result file is not a JSON object".to_owned())
 }
 
+/// The last line of the kept output that is a result.
+fn last_that_reads(stdout: &Path) -> Option<AgentResult> {
+    let size = std::fs::metadata(stdout).ok()?.len();
+    if size > MAX_STDOUT {
+        return None;
+    }
+    let bytes = std::fs::read(stdout).ok()?;
+    let mut lines = bytes.rsplit(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.find_map(|line| line.starts_with(b"{").then(|| parse(line)).flatten())
+}
+
 fn parse(bytes: &[u8]) -> Option<AgentResult> {
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else {
         return None;
     };
-    let mut result = AgentResult::default();
+    let mut result = AgentResult {
+        is_there: true,
+        ..AgentResult::default()
+    };
     let notes = &mut result.notes;
     result.final_answer = take(&mut fields, "final_answer", notes, |value| match value {
         Value::String(text) => Some(cut(&text, MAX_ANSWER)),
@@ -129,7 +173,15 @@ fn parse(bytes: &[u8]) -> Option<AgentResult> {
         Value::Array(messages) => Some(messages),
         _ => None,
     });
+    result.session_id = take(&mut fields, "session_id", notes, |value| {
+        value.as_str().filter(|id| is_id(id)).map(str::to_owned)
+    });
     Some(result)
+}
+
+/// What can be an id of the service: it goes into requests and the journal as it stands.
+fn is_id(text: &str) -> bool {
+    text.len() <= MAX_ID && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// A field of the right shape; a note if it is there and has another.
@@ -216,6 +268,33 @@ mod tests {
         );
         assert_eq!(outcome("{}", 3), AgentOutcome::Failed);
         assert_eq!(outcome("{}", 0), AgentOutcome::Completed);
+    }
+
+    #[test]
+    fn an_agent_of_flt_is_what_its_last_readable_line_says_whatever_its_exit_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let stdout = folder.path().join("stdout.log");
+        let text = "{\"completed\": false}\nStep 1\n  {\"completed\": true, \"session_id\": \"s-1\"}\n{oops\n";
+        std::fs::write(&stdout, text).unwrap();
+        let none = folder.path().join("result.json");
+        let collect =
+            |last: Option<&str>| AgentResult::collect_flt(&none, last.map(str::as_bytes), &stdout);
+        let result = collect(Some("{oops"));
+        assert_eq!(result.outcome_flt(), AgentOutcome::Completed);
+        assert_eq!(result.session_id.as_deref(), Some("s-1"));
+        // A result without `completed` is no success, and neither is none.
+        assert_eq!(collect(Some("{}")).outcome_flt(), AgentOutcome::Failed);
+        assert_eq!(collect(None).outcome_flt(), AgentOutcome::Failed);
+        assert!(!collect(None).is_there);
+    }
+
+    #[test]
+    fn a_session_id_that_cannot_be_one_is_left_out() {
+        for bad in ["a b", "a\u{0}", &"x".repeat(201)] {
+            let text = serde_json::json!({"session_id": bad}).to_string();
+            let result = collect(Some(&text), None);
+            assert_eq!((result.session_id, result.notes.len()), (None, 1), "{bad}");
+        }
     }
 
     #[test]

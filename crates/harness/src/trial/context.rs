@@ -15,6 +15,7 @@ use super::written;
 use crate::lease::{Beats, Heartbeats, KeptAlive};
 use crate::recorder::{JournalBroken, Recorder};
 use crate::runner::{Admission, LivePhase, Notice, StopLevel, StopSignal};
+use crate::sessions::SessionJob;
 use crate::spec::{RunSpec, TTL_MARGIN, VERIFY_TIMEOUT};
 use crate::world::{Agents, Service};
 
@@ -37,6 +38,8 @@ pub(crate) struct TrialContext {
     /// The running harness, for the placeholder `{harness}`.
     pub(crate) harness_program: PathBuf,
     pub(crate) notices: UnboundedSender<Notice>,
+    /// The job that the run's sessions belong to.
+    pub(crate) job: SessionJob,
     /// Instances of finished work that are kept alive until their trial takes them over.
     pub(crate) adopted: Mutex<HashMap<InstanceId, KeptAlive>>,
 }

@@ -17,3 +17,4 @@ pub(crate) use attempt::{millis, run_trial};
 pub(crate) use context::{TrialContext, redactor};
 pub(crate) use provision::keep_finished;
 pub(crate) use teardown::close;
+pub(crate) use written::cut;

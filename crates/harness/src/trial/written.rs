@@ -33,6 +33,7 @@ pub(super) fn event(redactor: &Redactor, mut event: Event) -> Event {
             }
         }
         Event::Unscored { failure, .. } => shorten(redactor, &mut failure.message, MAX_ERROR),
+        Event::SessionFailed { message, .. } => shorten(redactor, message, MAX_ERROR),
         Event::RunFinished { end } => {
             if let StopReason::Fatal { why } = &mut end.reason {
                 shorten(redactor, why, MAX_ERROR);
@@ -47,7 +48,11 @@ pub(super) fn event(redactor: &Redactor, mut event: Event) -> Event {
         | Event::VerifyIntended { .. }
         | Event::Scored { .. }
         | Event::ReleaseIntended { .. }
-        | Event::Released { .. } => {}
+        | Event::Released { .. }
+        | Event::JobIntended { .. }
+        | Event::JobCreated { .. }
+        | Event::SessionIntended { .. }
+        | Event::SessionIngested { .. } => {}
     }
     event
 }
@@ -80,7 +85,7 @@ fn shorten(redactor: &Redactor, text: &mut String, limit: usize) {
 }
 
 /// `text`, or as much of it as `limit` bytes hold and how much that leaves out.
-pub(super) fn cut(text: &str, limit: usize) -> String {
+pub(crate) fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
@@ -220,6 +225,7 @@ mod tests {
                 final_answer: Some(cut(&worst, 1 << 20)),
                 verifiable: true,
                 steps: None,
+                session_id: None,
                 usage: Usage::default(),
                 leaked_processes: 0,
                 containment: 1,

@@ -10,7 +10,7 @@ use run_record::{RunRecord, TrialRecord};
 use crate::{Summary, row::Row};
 
 /// The columns, in their order. New ones are only ever added at the end.
-pub const CSV_COLUMNS: [&str; 30] = [
+pub const CSV_COLUMNS: [&str; 32] = [
     "run_id",
     "task_key",
     "variant",
@@ -41,6 +41,8 @@ pub const CSV_COLUMNS: [&str; 30] = [
     "total_ms",
     "verifier_execution_id",
     "trial_dir",
+    "session_id",
+    "session",
 ];
 
 /// The whole file.
@@ -119,6 +121,8 @@ fn cells(row: &Row<'_>) -> [String; CSV_COLUMNS.len()] {
         number(row.total_ms),
         text(row.verifier_execution_id),
         neutral(row.trial_dir),
+        text(row.session_id),
+        word(row.session),
     ]
 }
 
@@ -170,7 +174,7 @@ mod tests {
     fn c10_the_contract_of_the_columns_holds() {
         let contract = "run_id,task_key,variant,trial,status,passed,score,agent,exit_code,phase,error_kind,error,\
             attempts,teardown,env_key,data_key,instance_id,steps,input_tokens,output_tokens,cost_usd,started_at,\
-            queue_ms,provision_ms,agent_ms,verify_ms,teardown_ms,total_ms,verifier_execution_id,trial_dir";
+            queue_ms,provision_ms,agent_ms,verify_ms,teardown_ms,total_ms,verifier_execution_id,trial_dir,session_id,session";
         assert_eq!(CSV_COLUMNS.join(","), contract);
         // The row's own fields are the same list: results.json and results.csv must not drift apart.
         let record = fixture::nasty();

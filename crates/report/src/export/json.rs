@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use run_record::{
     AgentReport, AttemptRecord, Failure, InstanceId, RequestId, RunEnd, RunInfo, RunRecord,
-    TeardownOutcome, TrialRecord,
+    SessionRecord, TeardownOutcome, TrialRecord,
 };
 use serde::Serialize;
 
@@ -26,6 +26,9 @@ struct Run<'a> {
     info: &'a RunInfo,
     /// Absent while the run has no end.
     end: Option<&'a RunEnd>,
+    /// The job of the run's sessions at the service; absent without sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<&'a str>,
     updated_at: Timestamp,
 }
 
@@ -52,6 +55,18 @@ struct Attempt<'a> {
     agent_ms: Option<u64>,
     verify_ms: Option<u64>,
     teardown_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<Session<'a>>,
+}
+
+/// The session of an attempt at the service.
+#[derive(Serialize)]
+struct Session<'a> {
+    #[serde(rename = "session_id")]
+    id: Option<&'a str>,
+    status: &'static str,
+    messages: u64,
+    error: Option<&'a str>,
 }
 
 /// The whole file: `{format_version, run, summary, trials}`, ended by a line feed.
@@ -61,6 +76,7 @@ pub fn json(record: &RunRecord, summary: &Summary) -> Vec<u8> {
         run: Run {
             info: &record.info,
             end: record.end.as_ref(),
+            job_id: record.job.as_ref().and_then(|job| job.id.as_deref()),
             updated_at: record.updated_at,
         },
         summary,
@@ -102,6 +118,18 @@ impl<'a> Attempt<'a> {
             agent_ms: times.agent_ms,
             verify_ms: times.verify_ms,
             teardown_ms: times.teardown_ms,
+            session: attempt.session.as_ref().map(Session::of),
+        }
+    }
+}
+
+impl<'a> Session<'a> {
+    fn of(session: &'a SessionRecord) -> Self {
+        Self {
+            id: session.session_id.as_deref(),
+            status: session.as_str(),
+            messages: session.messages,
+            error: session.error.as_deref(),
         }
     }
 }

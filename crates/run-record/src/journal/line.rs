@@ -5,10 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Entry;
+use crate::{Entry, Event};
 
-/// Version of the line format. A reader refuses a newer one.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest version of the line format. A reader refuses a newer one.
+///
+/// Version 2 knows the events of sessions. A line is written in the oldest version that has its event, so that an older
+/// harness reads the journal of a run without sessions.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The longest line a reader accepts; final answers and errors are bounded far below it before they get here.
 pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
@@ -30,7 +33,7 @@ struct Version {
 
 pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let line = Line {
-        v: FORMAT_VERSION,
+        v: version_of(&entry.event),
         entry,
     };
     let text = serde_json::to_vec(&line).expect("events have text keys and finite numbers only");
@@ -38,6 +41,15 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let crc = crc32fast::hash(body);
     out.extend_from_slice(body);
     out.extend_from_slice(format!(",\"crc\":\"{crc:08x}\"}}\n").as_bytes());
+}
+
+fn version_of(event: &Event) -> u32 {
+    let of_a_job = matches!(event, Event::JobIntended { .. } | Event::JobCreated { .. });
+    if of_a_job || event.is_of_a_session() {
+        2
+    } else {
+        1
+    }
 }
 
 /// What is wrong with a whole line.

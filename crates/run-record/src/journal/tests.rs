@@ -144,13 +144,13 @@ fn k17_a_lost_line_and_a_newer_format_are_seen() {
         "{error}"
     );
 
-    let first = text.lines().next().unwrap().replace("\"v\":1", "\"v\":2");
+    let first = text.lines().next().unwrap().replace("\"v\":1", "\"v\":3");
     let body = &first[..first.len() - TRAILER];
     let crc = crc32fast::hash(body.as_bytes());
     std::fs::write(&path, format!("{body},\"crc\":\"{crc:08x}\"}}\n")).unwrap();
     assert!(matches!(
         read(&path),
-        Err(ReplayError::TooNew { found: 2, .. })
+        Err(ReplayError::TooNew { found: 3, .. })
     ));
 }
 

@@ -10,7 +10,7 @@ use super::{ApiPlane, schemas};
 pub(super) fn make(plane: ApiPlane, operations: &[Operation]) -> Value {
     // Written and read, a type has different shapes: a field with a default is always written and
     // need not be sent.
-    let mut answers = generator(|settings| settings.for_serialize());
+    let mut answers = generator(SchemaSettings::for_serialize);
     let mut bodies = generator(|settings| {
         let mut settings = settings.for_deserialize();
         settings.inline_subschemas = true;

@@ -1,12 +1,14 @@
 //! Environments, the account, instances and the runs they form.
 
 use fleet_api::types::{
-    Account, CreateInstanceBody, Environment, HeartbeatBody, HeartbeatResponse, Instance, Run,
+    Account, CreateInstanceBody, Environment, HeartbeatBody, HeartbeatResponse, Instance,
+    RefreshBody, RefreshResponse, Run,
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::operation::Operation;
+use crate::api::auth;
 use crate::api::create::LONGEST_TEXT;
 use crate::instance::lease::HEARTBEAT_RANGE;
 
@@ -21,7 +23,22 @@ const NO_REQUEST: &str = "No create of this id is remembered";
 const NO_INSTANCE: &str = "There is no such instance";
 
 pub(super) fn table() -> Vec<Operation> {
+    let mut table = catalogue();
+    table.extend(instances());
+    table.extend(requests_and_runs());
+    table
+}
+
+fn catalogue() -> Vec<Operation> {
     vec![
+        Operation::post(
+            auth::REFRESH,
+            "refresh_token",
+            "A new access token for a login",
+        )
+        .takes::<RefreshBody>(Value::Null)
+        .answers::<RefreshResponse>()
+        .refuses_as(422, "Fields are missing or malformed", "Invalid"),
         Operation::get(
             "/v1/env",
             "list_environments",
@@ -44,6 +61,11 @@ pub(super) fn table() -> Vec<Operation> {
             "The team and its limit of instances",
         )
         .answers::<Account>(),
+    ]
+}
+
+fn instances() -> Vec<Operation> {
+    vec![
         create(),
         Operation::get(
             "/v1/env/instances",
@@ -64,22 +86,6 @@ pub(super) fn table() -> Vec<Operation> {
         .query("profile_id", PROFILE)
         .answers::<Vec<Instance>>()
         .refuses(400, "Neither a run nor an account is named"),
-        Operation::get(
-            REQUEST_PATH,
-            "get_create_request",
-            "What became of a create",
-        )
-        .segment("request_id", REQUEST)
-        .answers_shape(create_request)
-        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
-        Operation::delete(
-            REQUEST_PATH,
-            "cancel_create_request",
-            "Ends what a create made, or is about to make",
-        )
-        .segment("request_id", REQUEST)
-        .answers_shape(create_request)
-        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
         Operation::get(
             "/v1/env/instances/{id}",
             "get_instance",
@@ -106,6 +112,27 @@ pub(super) fn table() -> Vec<Operation> {
         .answers::<HeartbeatResponse>()
         .refuses(404, NO_INSTANCE)
         .refuses(410, "The instance is not running"),
+    ]
+}
+
+fn requests_and_runs() -> Vec<Operation> {
+    vec![
+        Operation::get(
+            REQUEST_PATH,
+            "get_create_request",
+            "What became of a create",
+        )
+        .segment("request_id", REQUEST)
+        .answers_shape(create_request)
+        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
+        Operation::delete(
+            REQUEST_PATH,
+            "cancel_create_request",
+            "Ends what a create made, or is about to make",
+        )
+        .segment("request_id", REQUEST)
+        .answers_shape(create_request)
+        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
         Operation::get(
             "/v1/env/runs",
             "list_runs",

@@ -15,6 +15,12 @@ const NO_JOB: &str = "There is no such job";
 const MALFORMED: &str = "Fields are missing or malformed";
 
 pub(super) fn table() -> Vec<Operation> {
+    let mut table = sessions();
+    table.extend(jobs());
+    table
+}
+
+fn sessions() -> Vec<Operation> {
     vec![
         Operation::post(
             "/v1/traces/jobs",
@@ -74,6 +80,11 @@ pub(super) fn table() -> Vec<Operation> {
             .answers::<Job>()
             .refuses(403, "The team is not the caller's")
             .refuses(404, NO_JOB),
+    ]
+}
+
+fn jobs() -> Vec<Operation> {
+    vec![
         Operation::post(
             "/v1/jobs",
             "create_job",

@@ -1,3 +1,5 @@
+//! The documents against the routers, and their kept copies.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
