@@ -17,6 +17,8 @@ use crate::say::say;
 pub(crate) const PYTHON: &str = "HARNESS_TEST_PYTHON";
 /// The same one for the embedded server, which would make an environment of its own for Python verifiers.
 pub(crate) const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
+/// The program `schemathesis`.
+pub(crate) const SCHEMATHESIS: &str = "HARNESS_TEST_SCHEMATHESIS";
 /// A Chromium or Chrome.
 pub(crate) const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
 /// An strace that may trace.
@@ -39,7 +41,7 @@ pub(crate) struct Tools {
 
 /// A Python with the official SDK in it.
 pub(crate) fn python(folder: &Path) -> Result<PathBuf> {
-    python::get(&folder.join("venv"))
+    python::sdk(&folder.join("venv"))
 }
 
 impl Tools {
@@ -51,6 +53,12 @@ impl Tools {
             &[PYTHON, VERIFIER_PYTHON],
             "Python",
             python(folder),
+        );
+        tools.add(
+            "the API by its document",
+            &[SCHEMATHESIS],
+            "schemathesis",
+            python::schemathesis(&folder.join("schemathesis")),
         );
         tools.add(
             "browser",

@@ -1,4 +1,4 @@
-//! A virtual environment with the official SDK, and what its own tests need.
+//! Virtual environments: one with the official SDK and what its own tests need, one with what attacks the API by its document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,27 @@ const PACKAGES: [&str; 4] = [
     "pytest-mock>=3,<4",
 ];
 
+/// Apart from the SDK, whose dependencies it must not change.
+const SCHEMATHESIS: [&str; 1] = ["schemathesis==4.32.5"];
+
 /// Written last; an environment without it is half made.
 const STAMP: &str = "harness-ready";
 
-/// The path of its `python`.
-pub(super) fn get(folder: &Path) -> Result<PathBuf> {
+/// The path of a `python` that has the SDK.
+pub(super) fn sdk(folder: &Path) -> Result<PathBuf> {
+    get(folder, &PACKAGES)
+}
+
+/// The path of the program `schemathesis`.
+pub(super) fn schemathesis(folder: &Path) -> Result<PathBuf> {
+    Ok(get(folder, &SCHEMATHESIS)?.with_file_name("schemathesis"))
+}
+
+/// The path of the `python` of an environment with these packages.
+fn get(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin").join("python");
     let stamp = folder.join(STAMP);
-    let wanted = PACKAGES.join("\n");
+    let wanted = packages.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && is_executable(&python) {
         return Ok(python);
     }
@@ -38,7 +51,7 @@ pub(super) fn get(folder: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(folder)
             .with_context(|| format!("could not remove {}", folder.display()))?;
     }
-    say("making a Python environment with the official SDK …");
+    say(format!("making a Python environment with {wanted} …").replace('\n', ", "));
     let make = || {
         run_quietly(
             Command::new(&base)
@@ -61,8 +74,8 @@ pub(super) fn get(folder: &Path) -> Result<PathBuf> {
         "--disable-pip-version-check",
         "--no-input",
     ]);
-    pip.args(PACKAGES);
-    run_quietly(&mut pip).context("the official SDK could not be installed")?;
+    pip.args(packages);
+    run_quietly(&mut pip).context("the packages could not be installed")?;
     fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
     Ok(python)
 }

@@ -99,7 +99,7 @@ pub struct CreateJobBody {
     /// The models to run, each on every task.
     pub models: Vec<String>,
     /// Sessions of each model on each task.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "lenient::whole")]
     pub pass_k: u32,
     /// The tasks of an environment; one of this, `project_key` and `task_keys`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,13 +114,17 @@ pub struct CreateJobBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_task_keys: Option<Vec<TaskKey>>,
     /// Turns of a model in a session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_whole"
+    )]
     pub max_steps: Option<u32>,
     /// Minutes a session may take.
-    #[serde(default = "an_hour")]
+    #[serde(default = "an_hour", deserialize_with = "lenient::whole")]
     pub max_duration_minutes: u32,
     /// Sessions of one model at a time.
-    #[serde(default = "thirty")]
+    #[serde(default = "thirty", deserialize_with = "lenient::whole")]
     pub max_concurrent_per_model: u32,
     /// How the agents reach their environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,7 +139,11 @@ pub struct CreateJobBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byok_keys: Option<BTreeMap<String, String>>,
     /// Minutes the service may keep those keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_whole"
+    )]
     pub byok_ttl_minutes: Option<u32>,
     /// The harness to run the agents in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,13 +242,13 @@ pub struct SummarizeJobBody {
     /// The model that reads its sessions.
     pub model: String,
     /// Tokens of a session that are read.
-    #[serde(default = "summary_tokens")]
+    #[serde(default = "summary_tokens", deserialize_with = "lenient::whole")]
     pub max_context_tokens: u64,
     /// Whether a summary that exists is made again.
     #[serde(default)]
     pub force_new_summary: bool,
     /// Sessions read at a time.
-    #[serde(default = "summary_concurrency")]
+    #[serde(default = "summary_concurrency", deserialize_with = "lenient::whole")]
     pub max_concurrent: u64,
 }
 

@@ -1,8 +1,9 @@
 //! Readers for fields whose type services disagree on. A value that makes no sense reads as absent,
 //! because one odd optional field must not cost the whole record.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// A count that may arrive as an integer, as a number with a fraction (rounded), or as text.
 pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
@@ -16,6 +17,29 @@ pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D
 /// As [`count`], for fields that are always there: absent, `null` and nonsense read as 0.
 pub(super) fn count_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     count(from).map(Option::unwrap_or_default)
+}
+
+/// A count of a request, where nonsense is an error. JSON has one kind of number, so `8.0` is 8.
+pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
+    let number = Number::deserialize(from)?;
+    number
+        .as_u64()
+        .or_else(|| {
+            let number = number.as_f64()?;
+            (number.fract() == 0.0).then(|| round(number)).flatten()
+        })
+        .and_then(|count| T::try_from(count).ok())
+        .ok_or_else(|| D::Error::custom(format!("{number} is no whole number in range")))
+}
+
+/// As [`whole`], for fields that may be left out.
+pub(super) fn optional_whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<Value>::deserialize(from)?;
+    value
+        .map(|value| whole(value).map_err(D::Error::custom))
+        .transpose()
 }
 
 /// Text that may be `null`, which reads as empty.
@@ -33,4 +57,30 @@ fn round(number: f64) -> Option<u64> {
     (0.0..=9_007_199_254_740_992.0)
         .contains(&number)
         .then(|| number.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_in_every_form_that_json_has_for_them_and_nothing_else_is() {
+        for value in [json!(8), json!(8.0)] {
+            assert_eq!(whole::<_, u32>(value.clone()).ok(), Some(8));
+            assert_eq!(optional_whole::<_, u32>(value).ok(), Some(Some(8)));
+        }
+        for value in [
+            json!(8.5),
+            json!(-1),
+            json!("8"),
+            json!(1_u64 << 40),
+            json!(true),
+        ] {
+            assert!(whole::<_, u32>(value.clone()).is_err(), "{value}");
+            assert!(optional_whole::<_, u32>(value.clone()).is_err(), "{value}");
+        }
+        assert_eq!(optional_whole::<_, u32>(Value::Null).ok(), Some(None));
+    }
 }

@@ -257,7 +257,7 @@ impl Fields {
     }
 
     fn seconds(&mut self, field: &str, least: i64, most: i64) -> Option<Duration> {
-        let Some(number) = self.take(field)?.as_i64() else {
+        let Some(number) = whole(&self.take(field)?) else {
             self.problem(field, "Input should be a valid integer", "int_type");
             return None;
         };
@@ -276,4 +276,18 @@ impl Fields {
         }
         u64::try_from(number).ok().map(Duration::from_secs)
     }
+}
+
+/// JSON has one kind of number: `30.0` is 30.
+fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let number = value.as_f64()?;
+        // Above 2^53 a f64 does not count in steps of one.
+        let is_whole = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range is checked just before"
+        )]
+        is_whole.then_some(number as i64)
+    })
 }

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Json;
 use fleet_api::types::{
-    CreateJobBody, Job, JobList, JobLogBody, JobMode, JobStatus, SummarizeJobBody, TraceJob,
+    CreateJobBody, Job, JobId, JobList, JobLogBody, JobMode, JobStatus, SummarizeJobBody, TraceJob,
     TraceJobBody,
 };
 use http::StatusCode;
@@ -62,10 +62,10 @@ pub(super) async fn trace(State(app): State<App>, body: Body) -> Result<Json<Tra
 }
 
 pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<JobList>, ApiError> {
+    let limit = number(&query, "limit")?.map_or(LISTED, |limit| limit.min(LISTED));
     if !is_own_team(&query) {
         return Ok(Json(JobList::default()));
     }
-    let limit = number(&query, "limit")?.map_or(LISTED, |limit| limit.min(LISTED));
     app.archive
         .read(move |connection| {
             let jobs = sql::jobs::list(connection, limit)?;
@@ -147,6 +147,14 @@ pub(super) async fn logs(
     Path(job_id): Path<String>,
     query: Query,
 ) -> Result<Json<Value>, ApiError> {
+    if let Err(error) = JobId::from(job_id.as_str()).path_segment() {
+        return Err(ApiError::invalid(vec![Problem {
+            place: "path",
+            field: "job_id".to_owned(),
+            message: error.to_string(),
+            kind: "value_error",
+        }]));
+    }
     let from = number(&query, "offset")?.unwrap_or_default();
     let limit = number(&query, "limit")?.map_or(LOG_LISTED, |limit| limit.min(LOG_LISTED));
     app.archive

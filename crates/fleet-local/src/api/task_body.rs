@@ -46,6 +46,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Import, ApiError> {
         verifier,
         key: key.as_str().into(),
     };
+    if task.created_at.as_deref().is_some_and(|at| !is_time(at)) {
+        let message = "Input should be a valid datetime";
+        fields.problem("created_at", message, "datetime_parsing");
+    }
     if !key.is_empty()
         && let Err(error) = task.key.path_segment()
     {
@@ -56,6 +60,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Import, ApiError> {
     } else {
         Err(ApiError::invalid(fields.problems))
     }
+}
+
+/// With a zone or without. The official client refuses a whole listing for one task with another text.
+fn is_time(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::DateTime>().is_ok()
 }
 
 fn verifier(fields: &mut Fields, key: &str) -> Option<VerifierSource> {

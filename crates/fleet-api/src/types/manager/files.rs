@@ -67,7 +67,7 @@ pub struct FileStateBody {
     #[serde(default = "with_content")]
     pub include_content: bool,
     /// Bytes of content at most.
-    #[serde(default = "max_content")]
+    #[serde(default = "max_content", deserialize_with = "lenient::whole")]
     pub max_content_size: u64,
 }
 
@@ -78,7 +78,7 @@ pub struct FileTextBody {
     /// The file.
     pub path: String,
     /// Bytes of content at most.
-    #[serde(default = "max_content")]
+    #[serde(default = "max_content", deserialize_with = "lenient::whole")]
     pub max_content_size: u64,
 }
 
@@ -89,7 +89,7 @@ pub struct DocumentTextBody {
     /// The document.
     pub path: String,
     /// Bytes that are read at most.
-    #[serde(default = "max_document")]
+    #[serde(default = "max_document", deserialize_with = "lenient::whole")]
     pub max_size: u64,
 }
 

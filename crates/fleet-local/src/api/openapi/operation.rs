@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// Names that may stand in a path. Clients refuse to send others: they would change the path's meaning.
-pub(super) const SEGMENT: &str = "^[A-Za-z0-9_:~-]+$";
+pub(super) const SEGMENT: &str = r"^(\.?[^/\\?#%\s\x00-\x1f\x7f-\xa0.])+\.?$";
 
 /// What a table says of an operation.
 pub(super) struct Operation {
@@ -160,8 +160,8 @@ impl Operation {
     pub(super) fn once(self) -> Self {
         self.header(
             "X-Request-ID",
-            json!({"type": "string", "pattern": "^[!-~]*$", "maxLength": 256}),
-            "Names the request: a repeat with the same id gets the same answer",
+            json!({"type": "string"}),
+            "Names the request: a repeat with the same id gets the same answer. An id of more than 256 bytes, or of others than visible ASCII, is not remembered",
         )
         .refuses_as(409, "The id was used for another request", "RequestReused")
     }

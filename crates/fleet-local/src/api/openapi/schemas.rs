@@ -53,6 +53,9 @@ pub(super) fn errors() -> Map<String, Value> {
         "UnknownRequest": object(json!({
             "error": {"const": "durable_create_request_not_found"}, "message": text,
         })),
+        "SessionEnded": object(json!({
+            "error": {"const": "session_ended"}, "message": text,
+        })),
         "RequestReused": object(json!({
             "error": {"const": "request_id_reused"}, "message": text,
         })),

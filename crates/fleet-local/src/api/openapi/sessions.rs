@@ -5,7 +5,7 @@ use fleet_api::types::{
     SummarizeJobBody, TraceJob, TraceJobBody, TraceLogBody, Transcript,
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::operation::{Operation, SEGMENT};
 
@@ -39,6 +39,8 @@ fn sessions() -> Vec<Operation> {
         .takes::<TraceLogBody>(names())
         .answers::<IngestResponse>()
         .once()
+        .refuses_as(409, "The session has ended", "SessionEnded")
+        .refuses(507, "The server keeps no more messages")
         .refuses_as(422, MALFORMED, "Invalid"),
         Operation::post(
             "/v1/sessions/ingest",
@@ -48,6 +50,8 @@ fn sessions() -> Vec<Operation> {
         .takes::<IngestBody>(ingest_limits())
         .answers::<IngestResponse>()
         .once()
+        .refuses_as(409, "The session has ended", "SessionEnded")
+        .refuses(507, "The server keeps no more messages")
         .refuses_as(422, MALFORMED, "Invalid"),
         Operation::get(
             "/v1/sessions/job/{job_id}",
@@ -90,7 +94,7 @@ fn jobs() -> Vec<Operation> {
             "create_job",
             "Checks a job; this server runs none",
         )
-        .takes::<CreateJobBody>(Value::Null)
+        .takes::<CreateJobBody>(job_limits())
         .refuses(400, "An environment or task is unknown")
         .refuses_as(422, MALFORMED, "Invalid")
         .refuses(501, "The job is right, and not run here"),
@@ -137,7 +141,7 @@ fn jobs() -> Vec<Operation> {
 fn names() -> Value {
     let name = json!({"maxLength": 1024});
     json!({"properties": {
-        "session_id": name, "task_key": name, "instance_id": name, "model": name, "status": name,
+        "session_id": {"pattern": format!("^$|{SEGMENT}"), "maxLength": 256}, "task_key": name, "instance_id": name, "model": name, "status": name,
         "ended_at": name, "verifier_execution_id": name, "job_id": {"pattern": SEGMENT, "maxLength": 256},
     }})
 }
@@ -145,8 +149,31 @@ fn names() -> Value {
 fn ingest_limits() -> Value {
     let mut limits = names();
     limits["properties"]["messages"] = json!({"minItems": 1, "maxItems": 5000});
+    limits["properties"]["session_id"] = json!({"pattern": SEGMENT, "maxLength": 256});
     limits["properties"]["started_at"] = json!({"maxLength": 1024});
     limits
+}
+
+/// As the handler checks them: exactly one of three names the tasks.
+fn job_limits() -> Value {
+    let sources = ["env_key", "project_key", "task_keys"];
+    let one_source = |named: &str| {
+        let others = sources.iter().filter(|source| **source != named);
+        let mut properties: Map<String, Value> = others
+            .map(|source| ((*source).to_owned(), json!({"type": "null"})))
+            .collect();
+        properties.insert(named.to_owned(), json!({"type": ["string", "array"]}));
+        json!({"required": [named], "properties": properties})
+    };
+    let at_least_one = json!({"minimum": 1});
+    json!({
+        "properties": {
+            "models": {"minItems": 1}, "task_keys": {"minItems": 1}, "name": {"maxLength": 255},
+            "pass_k": at_least_one, "max_steps": at_least_one, "max_duration_minutes": at_least_one,
+            "max_concurrent_per_model": at_least_one, "byok_ttl_minutes": at_least_one,
+        },
+        "oneOf": sources.map(one_source),
+    })
 }
 
 fn kept(_: &mut SchemaGenerator) -> Schema {
