@@ -1,3 +1,5 @@
+//! What each of the two expectations says of a difference, case by case; that both agree with the official client stands elsewhere.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
