@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::archive::StateError;
+use crate::instance::find_browser;
 use crate::judge::JudgeConfig;
 use crate::package::DiscoverError;
 use crate::tasks::TaskError;
@@ -70,6 +71,8 @@ pub struct ServerConfig {
     pub verifier_read: Vec<PathBuf>,
     /// How the confining process is started.
     pub sandbox: Launcher,
+    /// The program of instances' browsers; none: they have no `cdp` resource.
+    pub browser: Option<PathBuf>,
     /// How many instances may start at the same time.
     pub concurrent_starts: usize,
     /// The end of a lease with neither TTL nor heartbeats.
@@ -109,6 +112,7 @@ impl ServerConfig {
             verifier_sandbox: SandboxMode::default(),
             verifier_read: Vec::new(),
             sandbox: Launcher::current_exe(),
+            browser: find_browser(),
             concurrent_starts: cores * 2,
             maximum_lease: MAXIMUM_LEASE,
             app_grace: APP_GRACE,

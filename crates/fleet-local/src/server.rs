@@ -20,7 +20,7 @@ use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host, find_browser};
+use crate::instance::{EndCause, Host};
 use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
@@ -137,7 +137,7 @@ impl Server {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
             documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
-            browser: find_browser(),
+            browser: config.browser,
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),
@@ -167,16 +167,7 @@ impl Server {
         }));
 
         let stop = CancellationToken::new();
-        let signal = stop.clone().cancelled_owned();
-        let service = ServiceExt::<Request>::into_make_service(api::service(app.clone()));
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, service)
-                .with_graceful_shutdown(signal)
-                .await
-            {
-                tracing::error!("the embedded server stopped serving: {error}");
-            }
-        });
+        let serving = tokio::spawn(serve(listener, app.clone(), stop.clone()));
         tracing::debug!(%address, environments = app.packages.len(), "the embedded server is up");
         Ok(Self {
             address,
@@ -362,6 +353,17 @@ impl Loaded {
             .chain(packages)
             .chain(self.task_folders.iter().cloned())
             .collect()
+    }
+}
+
+/// Serves until it is told to stop.
+async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+    let service = ServiceExt::<Request>::into_make_service(api::service(app));
+    if let Err(error) = axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+    {
+        tracing::error!("the embedded server stopped serving: {error}");
     }
 }
 

@@ -41,7 +41,10 @@ where
         let limit = Duration::from_secs(120);
         let run = tokio::time::timeout(limit, example(client.clone())).await;
         run.expect("an example ends").expect("an example works");
-        let left = client.instances(&Default::default()).await.unwrap();
+        let left = client
+            .instances(&fleet_api::types::InstanceQuery::default())
+            .await
+            .unwrap();
         assert!(left.is_empty(), "it gives back what it made: {left:?}");
     });
     local.stop().expect(0);

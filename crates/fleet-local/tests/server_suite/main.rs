@@ -6,8 +6,11 @@
 )]
 
 mod access;
+mod apps;
+mod browser;
 mod catalogue;
 mod creating;
+mod documents;
 mod ending;
 mod gateway;
 mod judging;

@@ -21,7 +21,7 @@ MODULES = {
     "fleet.agent": "driven as a whole by `flt eval run --local`",
     "fleet.proxy": "logs an agent's traffic to model vendors; speaks to no Fleet",
     "fleet.utils": "an agent's own tools (a browser, a log); speaks to no Fleet",
-    "fleet.auth": "stored logins of the hosted login page; used through `flt whoami` and `flt logout`",
+    "fleet.auth": "stored logins of the hosted login page; used through `flt`: shown, refreshed, forgotten",
     "fleet.runner_auth": "plumbing of `env.instance`, which every case with an instance uses",
     "fleet.base": "plumbing of `Fleet`",
     "fleet.instance.base": "plumbing of `env.instance`",

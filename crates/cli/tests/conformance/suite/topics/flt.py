@@ -1,6 +1,8 @@
 """The command line `flt`, run as a person runs it."""
 
 import json
+import os
+import pathlib
 import tempfile
 
 import fleet
@@ -66,5 +68,24 @@ async def jobs_that_nobody_runs_are_refused(sdk):
 async def the_login_is_shown_and_forgotten(sdk):
     that("the key", "API key" in flt("whoami"))
     with tempfile.TemporaryDirectory() as home:
-        that("nobody", "Not authenticated" in flt("whoami", HOME=home, FLEET_API_KEY=None))
-        that("nothing to forget", "Not logged in" in flt("logout", HOME=home, FLEET_API_KEY=None))
+        nobody = {"HOME": home, "FLEET_API_KEY": None}
+        that("nobody", "Not authenticated" in flt("whoami", **nobody))
+        that("nothing to forget", "Not logged in" in flt("logout", **nobody))
+
+
+@case("flt.whoami flt.logout flt.projects/list", only=SYNC)
+async def a_stored_login_is_refreshed_and_used(sdk):
+    with tempfile.TemporaryDirectory() as home:
+        credentials = pathlib.Path(home, ".fleet", "credentials.json")
+        credentials.parent.mkdir()
+        # Its access token has ended; of a server with a key, that key refreshes it.
+        login = {"email": "ada@example.com", "access_token": "ended", "refresh_token": os.environ["FLEET_API_KEY"],
+                 "team_id": fleet.env.account().team_id, "team_name": "Local", "expires_at": 0}
+        credentials.write_text(json.dumps(login))
+        stored = {"HOME": home, "FLEET_API_KEY": None}
+        shown = flt("whoami", **stored)
+        that(f"who: {shown}", "Browser login" in shown and "ada@example.com" in shown)
+        that("refreshed", json.loads(credentials.read_text())["access_token"] != "ended")
+        that("used", "helpdesk" in flt("projects list", **stored))
+        that("forgotten", "Logged out" in flt("logout", **stored))
+        that("nobody", "Not authenticated" in flt("whoami", **stored))

@@ -1,70 +1,10 @@
-//! The Fleet API from the shell, against the embedded server run by itself.
+//! Runs of this harness seen at a server that somebody else runs, and servers that cannot be spoken to.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::{Bench, Local, assert_row, example};
-
-#[test]
-fn what_the_server_has_is_listed() {
-    let bench = Bench::new();
-    let local = Local::start(&bench, &["--instance-limit", "7"]);
-    let account = local.fleet(&bench, &["account"]);
-    assert_eq!(account.expect(0).json()["instance_limit"], 7);
-    let envs = local.fleet(&bench, &["envs"]).json();
-    assert_eq!(envs[0]["env_key"], "helpdesk");
-    let all = local.fleet(&bench, &["tasks"]).json();
-    let some = local
-        .fleet(
-            &bench,
-            &[
-                "tasks",
-                "--project",
-                "helpdesk",
-                "--key",
-                "helpdesk-new-ticket",
-            ],
-        )
-        .json();
-    assert!(all.as_array().unwrap().len() >= 15);
-    assert_eq!(some.as_array().unwrap().len(), 1);
-    assert_eq!(some[0]["key"], "helpdesk-new-ticket");
-    assert_eq!(local.fleet(&bench, &["instances"]).json(), json!([]));
-    assert_eq!(local.fleet(&bench, &["runs"]).json(), json!([]));
-    // For people: a table on stdout.
-    let mut command = bench.harness();
-    command
-        .args(["fleet", "envs"])
-        .env("FLEET_BASE_URL", &local.url);
-    let table = bench.start(command).end();
-    assert!(
-        table.expect(0).stdout.contains("helpdesk"),
-        "{}",
-        table.stdout
-    );
-    local
-        .fleet(&bench, &["close", "no-such-instance"])
-        .expect(0);
-    local.stop().expect(0);
-    bench.assert_nothing_alive(Duration::ZERO);
-}
-
-#[test]
-fn exported_tasks_run_from_the_file() {
-    let bench = Bench::new();
-    let local = Local::start(&bench, &[]);
-    local
-        .fleet(&bench, &["tasks", "--export", "tasks.json"])
-        .expect(0);
-    local.stop().expect(0);
-    let spec = bench.spec(json!({"agent": {"command": ["{harness}", "demo", "agent"]}}));
-    bench
-        .call([Path::new("run"), &spec, Path::new("--limit=3")])
-        .expect(0);
-    assert_eq!(bench.run().rows().len(), 3);
-}
 
 #[test]
 fn a_run_against_a_server_elsewhere_is_seen_there_and_leaves_nothing() {
@@ -147,7 +87,10 @@ fn k6_what_a_killed_harness_left_elsewhere_is_closed_by_its_run_id() {
             .len(),
         1
     );
-    let closed = local.fleet(&bench, &["close", "--run-id", &id]);
+    // Nobody can be asked here, so it must be said in advance.
+    let asked = local.fleet(&bench, &["close", "--run-id", &id]);
+    asked.expect(2).says(&["close 1 instance?", "--yes"]);
+    let closed = local.fleet(&bench, &["close", "--run-id", &id, "--yes"]);
     assert_eq!(closed.expect(0).json().as_array().unwrap().len(), 1);
     assert_eq!(local.fleet(&bench, &["instances"]).json(), json!([]));
     local.stop().expect(0);
