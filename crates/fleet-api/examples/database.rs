@@ -14,8 +14,10 @@ pub(crate) async fn run(fleet: &Client) -> Result<(), Box<dyn Error>> {
     let score = env.score(&task, ()).await;
     env.close().await?;
     outcome?;
-    println!("score {}", score?);
-    Ok(())
+    match score? {
+        1.0 => Ok(()),
+        score => Err(format!("what the task asks for was done, and scored {score}").into()),
+    }
 }
 
 async fn work(env: &Environment) -> Result<(), Box<dyn Error>> {

@@ -28,7 +28,11 @@ async fn attempt(task: &Task, env: &Environment) -> Result<(), Box<dyn Error>> {
     println!("it gave    {:?}, error {:?}", result.result, result.error);
     println!("it printed {:?}", result.stdout);
     // A verifier that did not run, or returned no number, is an error here and never a zero.
-    println!("score      {}", result.score()?);
+    let score = result.score()?;
+    println!("score      {score}");
+    if score < 1.0 {
+        return Err("the right answer should have scored 1".into());
+    }
 
     // Only the number. Without an answer this task cannot be solved.
     println!("no answer  {}", env.score(task, ()).await?);

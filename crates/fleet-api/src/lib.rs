@@ -54,7 +54,8 @@
 //!
 //! - Errors and other enums that callers read are `#[non_exhaustive]`, and words of the wire keep an
 //!   `Other(String)`. [`ScoreError`] is closed on purpose: whoever decides what a run without a score
-//!   means should meet a new way of having none as a compiler error.
+//!   means should meet a new way of having none as a compiler error; so is [`types::Rubric`], which a
+//!   server must be able to answer in all its forms.
 //! - Structures that only this crate makes ([`Executed`](manager::Executed), [`types::InvalidId`]) are
 //!   `#[non_exhaustive]` as well, or keep their fields to themselves.
 //! - Settings and the types of the wire are plain records, because both sides of the wire and callers'

@@ -28,6 +28,8 @@ mod judge;
 pub mod manager;
 pub mod package;
 mod recorder;
+mod rejection;
+mod routes;
 pub mod seam;
 mod server;
 mod sessions;

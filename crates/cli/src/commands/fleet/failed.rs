@@ -289,7 +289,7 @@ mod tests {
             "error: no such thing\nhelp: look elsewhere"
         );
         let text = failed().rendered(true, Some("http://x")).message;
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
         assert_eq!(value["error"]["message"], "no such thing");
         assert_eq!(value["error"]["exit_code"], 2);
         assert_eq!(value["error"]["service"], "http://x");

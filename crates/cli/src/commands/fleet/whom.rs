@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_key_wins_over_a_login_and_without_either_the_hosted_service_is_not_asked() {
-        let file = tempfile::NamedTempFile::new().map(|file| file.into_temp_path());
+        let file = tempfile::NamedTempFile::new().map(tempfile::NamedTempFile::into_temp_path);
         let login = || file.as_ref().ok().map(Login::at);
         let kind = |url: &str, key: &str, login| credentials(url, key, login).ok();
         let hosted = DEFAULT_BASE_URL;

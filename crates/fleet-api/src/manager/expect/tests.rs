@@ -1,3 +1,5 @@
+//! What passes, what fails and what the report says, on one difference of every kind.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};

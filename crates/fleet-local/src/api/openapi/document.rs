@@ -10,7 +10,7 @@ use super::{ApiPlane, schemas};
 pub(super) fn make(plane: ApiPlane, operations: &[Operation]) -> Value {
     // Written and read, a type has different shapes: a field with a default is always written and
     // need not be sent.
-    let mut answers = generator(|settings| settings.for_serialize());
+    let mut answers = generator(SchemaSettings::for_serialize);
     let mut bodies = generator(|settings| {
         let mut settings = settings.for_deserialize();
         settings.inline_subschemas = true;
@@ -130,6 +130,11 @@ fn responses(plane: ApiPlane, operation: &Operation, answers: &mut SchemaGenerat
         Answer::Text => {
             let content = json!({"text/plain; charset=utf-8": {"schema": {"type": "string"}}});
             let described = json!({"description": "The text", "content": content});
+            responses.insert("200".to_owned(), described);
+        }
+        Answer::Bytes => {
+            let content = json!({"application/octet-stream": {}});
+            let described = json!({"description": "The bytes", "content": content});
             responses.insert("200".to_owned(), described);
         }
         Answer::Nothing => {}

@@ -1,11 +1,14 @@
 //! Environments, the account, instances and the runs they form.
 
 use fleet_api::types::{
-    Account, CreateInstanceBody, Environment, HeartbeatBody, HeartbeatResponse, Instance, Run,
+    Account, CreateInstanceBody, Environment, HeartbeatBody, HeartbeatResponse, Instance,
+    RefreshBody, RefreshResponse, Run,
 };
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::operation::Operation;
+use crate::api::auth;
 use crate::api::create::LONGEST_TEXT;
 use crate::instance::lease::HEARTBEAT_RANGE;
 
@@ -14,10 +17,28 @@ const REGION: &str = "Only in this region";
 const RUN: &str = "Only of this run";
 const PROFILE: &str = "Only of this account; `self` is the caller's";
 const INSTANCE: &str = "The instance";
+const REQUEST_PATH: &str = "/v1/env/instances/create-requests/{request_id}";
+const REQUEST: &str = "The `X-Request-ID` of the create";
+const NO_REQUEST: &str = "No create of this id is remembered";
 const NO_INSTANCE: &str = "There is no such instance";
 
 pub(super) fn table() -> Vec<Operation> {
+    let mut table = catalogue();
+    table.extend(instances());
+    table.extend(requests_and_runs());
+    table
+}
+
+fn catalogue() -> Vec<Operation> {
     vec![
+        Operation::post(
+            auth::REFRESH,
+            "refresh_token",
+            "A new access token for a login",
+        )
+        .takes::<RefreshBody>(Value::Null)
+        .answers::<RefreshResponse>()
+        .refuses_as(422, "Fields are missing or malformed", "Invalid"),
         Operation::get(
             "/v1/env",
             "list_environments",
@@ -40,6 +61,11 @@ pub(super) fn table() -> Vec<Operation> {
             "The team and its limit of instances",
         )
         .answers::<Account>(),
+    ]
+}
+
+fn instances() -> Vec<Operation> {
+    vec![
         create(),
         Operation::get(
             "/v1/env/instances",
@@ -86,6 +112,27 @@ pub(super) fn table() -> Vec<Operation> {
         .answers::<HeartbeatResponse>()
         .refuses(404, NO_INSTANCE)
         .refuses(410, "The instance is not running"),
+    ]
+}
+
+fn requests_and_runs() -> Vec<Operation> {
+    vec![
+        Operation::get(
+            REQUEST_PATH,
+            "get_create_request",
+            "What became of a create",
+        )
+        .segment("request_id", REQUEST)
+        .answers_shape(create_request)
+        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
+        Operation::delete(
+            REQUEST_PATH,
+            "cancel_create_request",
+            "Ends what a create made, or is about to make",
+        )
+        .segment("request_id", REQUEST)
+        .answers_shape(create_request)
+        .refuses_as(404, NO_REQUEST, "UnknownRequest"),
         Operation::get(
             "/v1/env/runs",
             "list_runs",
@@ -108,6 +155,19 @@ pub(super) fn table() -> Vec<Operation> {
     ]
 }
 
+fn create_request(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["request_id", "team_id", "state", "instance_id"],
+        "properties": {
+            "request_id": {"type": "string"},
+            "team_id": {"type": "string"},
+            "state": {"enum": ["accepted", "materialized", "failed", "cancelled"]},
+            "instance_id": {"type": "string"},
+        },
+    })
+}
+
 fn create() -> Operation {
     Operation::post(
         "/v1/env/instances",
@@ -116,7 +176,7 @@ fn create() -> Operation {
     )
     .header(
         "X-Request-ID",
-        json!({"type": "string", "pattern": "^[!-~]*$", "maxLength": 1024}),
+        json!({"type": "string", "pattern": "^[!-~]*$", "maxLength": 256}),
         "Names the request: a second one with the same id makes no second instance",
     )
     .takes::<CreateInstanceBody>(create_limits())
@@ -139,7 +199,7 @@ fn create_limits() -> Value {
     json!({
         "properties": {
             "env_key": {"maxLength": LONGEST_TEXT, "examples": ["helpdesk"]},
-            "env_version": text, "data_key": text, "data_version": text, "region": text, "run_id": text,
+            "env_version": text, "data_key": text, "data_version": text, "region": text, "run_id": text, "image_type": text,
             "ttl_seconds": {"minimum": 1, "maximum": i64::MAX},
             "heartbeat_interval": {"minimum": HEARTBEAT_RANGE.start(), "maximum": HEARTBEAT_RANGE.end()},
             "max_wait_seconds": {"minimum": 0, "maximum": i64::MAX},

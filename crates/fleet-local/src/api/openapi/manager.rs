@@ -6,6 +6,7 @@ use fleet_api::types::manager::{
     FilePathBody, FileState, FileStateBody, FileTextBody, ManagerHealth, ManagerTime, QueryBody,
     QueryResponse, ResetBody, Resource, StartBrowserBody,
 };
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::operation::Operation;
@@ -42,23 +43,45 @@ pub(super) fn table() -> Vec<Operation> {
             .answers_text()
             .refuses(400, "There is no such text file")
             .refuses(422, "Fields are missing or malformed"),
+        Operation::get("/fs/file/get", "get_file", "The bytes of a file")
+            .query("path", "The file")
+            .answers_bytes()
+            .refuses(400, "There is no such file"),
+        Operation::get("/fs/list", "list_files", "The entries of a folder; one that does not exist is `exists: false`")
+            .query("path", "The folder; without it, the uppermost")
+            .answers_shape(entries),
         Operation::post("/fs/doc/text", "document_text", "A document's text")
             .takes::<DocumentTextBody>(Value::Null)
             .answers_text()
-            .refuses(400, "The document cannot be read"),
+            .refuses(400, "The document cannot be read").refuses(422, "Fields are missing or malformed"),
         Operation::post("/fs/doc/metadata", "document_metadata", "What a document says of itself")
             .takes::<FilePathBody>(Value::Null)
-            .answers::<DocumentMetadata>(),
+            .answers::<DocumentMetadata>().refuses(422, "Fields are missing or malformed"),
         Operation::post("/fs/doc/structured", "document_structure", "A document's parts")
             .takes::<FilePathBody>(Value::Null)
-            .answers::<DocumentStructure>(),
+            .answers::<DocumentStructure>().refuses(422, "Fields are missing or malformed"),
         Operation::post("/resources/cdp/start", "start_browser", "Starts the instance's browser")
             .may_take::<StartBrowserBody>()
             .answers::<Acknowledged>(),
         Operation::get("/resources/cdp/describe", "describe_browser", "Where the browser is")
-            .answers::<BrowserAddresses>(),
+            .answers::<BrowserAddresses>()
+            .refuses_as(409, "The browser is not running", "NoBrowser"),
         Operation::post("/execute_verifier_function", "execute_function", "Runs a verifier function in the instance")
             .takes::<ExecuteFunctionBody>(Value::Null)
             .answers::<ExecuteFunctionResponse>(),
     ]
+}
+
+fn entries(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["success", "path", "exists", "entries", "message"],
+        "properties": {
+            "success": {"type": "boolean"},
+            "path": {"type": "string"},
+            "exists": {"type": "boolean"},
+            "entries": {"type": "array", "items": {"type": "object"}},
+            "message": {"type": "string"},
+        },
+    })
 }

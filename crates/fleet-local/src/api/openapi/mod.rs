@@ -1,4 +1,4 @@
-//! What the server says of itself: OpenAPI 3.1 documents of the control plane and of the manager of
+//! What the server says of itself: `OpenAPI` 3.1 documents of the control plane and of the manager of
 //! an instance.
 //!
 //! Responsible for one table of operations per plane, from which the document is made, and against
@@ -36,7 +36,7 @@ pub enum ApiPlane {
     Manager,
 }
 
-/// The OpenAPI 3.1 document of a plane.
+/// The `OpenAPI` 3.1 document of a plane.
 ///
 /// ```
 /// use fleet_local::{ApiPlane, openapi};

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 /// Makes the schema of a type; kept as a function so that tables stay plain data.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
+/// Names that may stand in a path. Clients refuse to send others: they would change the path's meaning.
+pub(super) const SEGMENT: &str = "^[A-Za-z0-9_:~-]+$";
+
 /// What a table says of an operation.
 pub(super) struct Operation {
     pub(super) method: &'static str,
@@ -37,6 +40,7 @@ pub(super) struct Body {
 pub(super) enum Answer {
     Json(SchemaOf),
     Text,
+    Bytes,
     /// The operation only refuses.
     Nothing,
 }
@@ -90,8 +94,7 @@ impl Operation {
             name,
             place: "path",
             required: true,
-            // As clients refuse to send others: they would change the meaning of the path.
-            schema: json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[A-Za-z0-9_:~-][A-Za-z0-9_.:~-]*$"}),
+            schema: json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": SEGMENT}),
             description,
         });
         self.refuses(400, "The path is not valid UTF-8")
@@ -153,10 +156,30 @@ impl Operation {
             .refuses(413, "The body is too long")
     }
 
+    /// A repeat under the same `X-Request-ID` gets the first answer.
+    pub(super) fn once(self) -> Self {
+        self.header(
+            "X-Request-ID",
+            json!({"type": "string", "pattern": "^[!-~]*$", "maxLength": 256}),
+            "Names the request: a repeat with the same id gets the same answer",
+        )
+        .refuses_as(409, "The id was used for another request", "RequestReused")
+    }
+
     /// A body that may be left out.
     pub(super) fn may_take<T: JsonSchema>(self) -> Self {
         self.body::<T>(Value::Null, false)
             .refuses(413, "The body is too long")
+    }
+
+    /// A body that must be there and is no wire type of the API.
+    pub(super) fn takes_shape(mut self, shape: SchemaOf) -> Self {
+        self.body = Some(Body {
+            schema: shape,
+            limits: Value::Null,
+            required: true,
+        });
+        self.refuses(413, "The body is too long")
     }
 
     fn body<T: JsonSchema>(mut self, limits: Value, required: bool) -> Self {
@@ -170,6 +193,17 @@ impl Operation {
 
     pub(super) fn answers<T: JsonSchema>(mut self) -> Self {
         self.answer = Answer::Json(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    /// An answer that is no wire type of the API.
+    pub(super) fn answers_shape(mut self, shape: SchemaOf) -> Self {
+        self.answer = Answer::Json(shape);
+        self
+    }
+
+    pub(super) fn answers_bytes(mut self) -> Self {
+        self.answer = Answer::Bytes;
         self
     }
 

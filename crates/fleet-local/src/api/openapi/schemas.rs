@@ -50,6 +50,20 @@ pub(super) fn errors() -> Map<String, Value> {
         "DuplicateRequest": object(json!({
             "error": {"const": "duplicate_request_id"}, "message": text, "instance_id": text,
         })),
+        "UnknownRequest": object(json!({
+            "error": {"const": "durable_create_request_not_found"}, "message": text,
+        })),
+        "RequestReused": object(json!({
+            "error": {"const": "request_id_reused"}, "message": text,
+        })),
+        "NoBrowser": {
+            "type": "object",
+            "required": ["success", "cdp_page_url", "cdp_browser_url", "cdp_devtools_url", "detail"],
+            "properties": {
+                "success": {"const": false}, "cdp_page_url": text, "cdp_browser_url": text,
+                "cdp_devtools_url": text, "detail": text,
+            },
+        },
         "StartFailed": object(json!({
             "error": {"const": "instance_start_failed"}, "message": text, "instance_id": text,
         })),

@@ -4,9 +4,10 @@ use fleet_api::types::{
     ExecuteResponse, ExecuteVerifierBody, GradeBody, GradeResponse, ProjectList, TaskList,
     TaskResponse, UpdateTaskBody, VerifierCheck, VerifierRecord,
 };
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::operation::Operation;
+use super::operation::{Operation, SEGMENT};
 
 const TASK: &str = "The task";
 const NO_TASK: &str = "There is no such task";
@@ -35,13 +36,28 @@ pub(super) fn table() -> Vec<Operation> {
         .answers::<ProjectList>(),
         Operation::get("/v1/tasks/{key}", "get_task", "One task")
             .segment("key", TASK)
+            .query("version_id", "An earlier version of it")
+            .query("team_id", "The team it belongs to")
             .answers::<TaskResponse>()
+            .refuses(403, "The team is not the caller's")
             .refuses(404, NO_TASK),
-        Operation::post("/v1/tasks", "import_task", "Stores a task").refuses(501, "Not offered"),
+        Operation::post(
+            "/v1/tasks",
+            "import_task",
+            "Stores a task, or a new version of one that is known",
+        )
+        .query("project_key", "Files it under this project")
+        .takes_shape(imported_task)
+        .answers::<TaskResponse>()
+        .once()
+        .refuses_as(422, "Fields are missing or malformed", "Invalid"),
         Operation::put("/v1/tasks/{key}", "update_task", "Changes a task")
             .segment("key", TASK)
             .takes::<UpdateTaskBody>(Value::Null)
-            .refuses(501, "Not offered"),
+            .answers::<TaskResponse>()
+            .once()
+            .refuses(404, NO_TASK)
+            .refuses_as(422, "Fields are malformed", "Invalid"),
         Operation::get(
             "/v1/verifiers/check",
             "check_verifier",
@@ -60,6 +76,7 @@ pub(super) fn table() -> Vec<Operation> {
         )
         .takes::<ExecuteVerifierBody>(Value::Null)
         .answers::<ExecuteResponse>()
+        .once()
         .refuses(
             400,
             "The bundle is unknown or broken, or the arguments cannot be read",
@@ -80,6 +97,33 @@ pub(super) fn table() -> Vec<Operation> {
         )
         .takes::<GradeBody>(Value::Null)
         .answers::<GradeResponse>()
-        .refuses(501, "No judge is configured"),
+        .refuses(400, "The judge cannot work with what it is given")
+        .refuses(401, "The judge's token is missing or wrong")
+        .refuses_as(422, "Fields are missing or malformed", "Invalid")
+        .refuses(424, "The judge failed")
+        .refuses(501, "No judge is configured")
+        .refuses(502, "The judge cannot be reached"),
     ]
+}
+
+/// As the official client sends it. Other names that exports use for the same things are understood
+/// too, for example `task_key` and `verifier_code`.
+fn imported_task(_: &mut SchemaGenerator) -> Schema {
+    let text = json!({"type": ["string", "null"]});
+    let object = json!({"type": ["object", "null"]});
+    json_schema!({
+        "type": "object",
+        "required": ["key", "prompt", "env_id"],
+        "properties": {
+            "key": {"type": "string", "pattern": SEGMENT},
+            "prompt": {"type": "string", "minLength": 1},
+            "env_id": {"type": "string", "minLength": 1, "description": "Environment, bare or as `key:version`"},
+            "version": text, "data_id": text, "data_version": text, "task_modality": text,
+            "created_at": {"type": ["string", "null"], "format": "date-time"},
+            "verifier_id": text, "verifier_sha": text, "verifier_runtime_version": text,
+            "verifier_func": {"type": ["string", "null"], "description": "Source of the verifier"},
+            "env_variables": object, "metadata": object,
+            "output_json_schema": {"description": "Shape of the final answer"},
+        },
+    })
 }

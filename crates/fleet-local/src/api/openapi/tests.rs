@@ -1,8 +1,13 @@
+//! The documents against the routers, and their kept copies.
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::{ApiPlane, openapi};
+use crate::api::router;
+use crate::manager;
 
 /// The copies that are kept with the documentation.
 const COPIES: [(ApiPlane, &str); 2] = [
@@ -29,6 +34,54 @@ fn the_copies_in_the_docs_are_up_to_date() {
             kept == text,
             "docs/{name} is out of date: run the tests once with {UPDATE}=1"
         );
+    }
+}
+
+#[test]
+fn the_document_has_every_route_and_no_other() {
+    let control = router::routes();
+    let manager = manager::routes();
+    for (plane, routes) in [
+        (ApiPlane::Control, control.named()),
+        (ApiPlane::Manager, manager.named()),
+    ] {
+        let routed: BTreeSet<_> = routes
+            .iter()
+            .filter(|(_, path)| *path != super::PATH)
+            .copied()
+            .collect();
+        let operations = super::operations(plane);
+        let described: BTreeSet<_> = operations
+            .iter()
+            .map(|operation| (operation.method, operation.path))
+            .collect();
+        assert_eq!(described, routed, "{plane:?}");
+        assert_eq!(described.len(), operations.len(), "{plane:?}");
+    }
+}
+
+#[test]
+fn every_segment_of_a_path_is_described() {
+    for (plane, _) in COPIES {
+        for operation in super::operations(plane) {
+            let named = |name: &str| operation.path.contains(&format!("{{{name}}}"));
+            let segments: Vec<_> = operation
+                .parameters
+                .iter()
+                .filter(|parameter| parameter.place == "path")
+                .collect();
+            assert!(
+                segments.iter().all(|segment| named(segment.name)),
+                "{}",
+                operation.path
+            );
+            assert_eq!(
+                segments.len(),
+                operation.path.matches('{').count(),
+                "{}",
+                operation.path
+            );
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod sdk;
 mod specs;
 mod world;
 
-use fleet_api::manager::{Change, Diff, Mismatches, expect_exactly, expect_only};
+use fleet_api::manager::{Change, Diff, IgnoreConfig, Mismatches, expect_exactly, expect_only};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn expectations_agree_with_the_sdk_but_for_its_known_faults() {
 
 /// The manager's difference and that of two snapshots, which must be one.
 async fn one_difference(world: &World) -> Result<Diff, TestCaseError> {
-    let nothing = Default::default();
+    let nothing = IgnoreConfig::default();
     let served = world.manager.diff(&nothing).await.unwrap();
     let seed = world.manager.db("seed").snapshot().await.unwrap();
     let current = world.manager.db("current").snapshot().await.unwrap();
