@@ -15,6 +15,7 @@ mod reports;
 mod resume;
 mod scale;
 mod secrets;
+mod sessions;
 mod signals;
 mod support;
 mod verifiers;
