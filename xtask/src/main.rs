@@ -2,6 +2,7 @@
 //! compiler holds, `cargo xtask reliability` writes what the tests prove. Not part of the product; nothing here is installed.
 
 mod command;
+mod conformance;
 mod measure;
 mod reliability;
 mod say;
@@ -21,6 +22,7 @@ Usage: cargo xtask COMMAND
                          --filter TEXT: only the tests whose names contain TEXT
   tidy                   check the rules of the repository alone
   reliability            write docs/reliability.md and the README's promises from the fault table and the tests
+  conformance            write docs/sdk-conformance.md from the suite of the official SDK
   soak [TRIALS]          many trials of an agent that does nothing; fails if memory, descriptors or threads grow
   bench trials|journal   a rate and its ratio to the limit of this machine";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["test", "--filter", text] => test::run(Some(text)),
         ["tidy"] => tidy::run(),
         ["reliability"] => reliability::run(),
+        ["conformance"] => conformance::run(),
         ["soak"] => measure::soak::run(measure::soak::TRIALS),
         ["soak", trials] => match trials.parse() {
             Ok(trials) if trials > 0 => measure::soak::run(trials),

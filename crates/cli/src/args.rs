@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::FleetArgs;
+
 /// Runs benchmarks of AI agents on Fleet environments: every instance given back, no result lost.
 #[derive(Debug, Parser)]
 #[command(
@@ -371,6 +373,9 @@ pub(crate) struct LocalArgs {
         value_delimiter = ','
     )]
     pub(crate) verifier_read: Vec<PathBuf>,
+    /// Write every request into this file, one JSON line each, secrets masked
+    #[arg(long, value_name = "FILE", env = "HARNESS_RECORD")]
+    pub(crate) record: Option<PathBuf>,
     /// Print where it listens as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -414,78 +419,4 @@ pub(crate) enum DemoCommand {
         #[arg(long, default_value = "regular", value_parser = ["novice", "regular", "expert"])]
         skill: String,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FleetArgs {
-    /// The service; `FLEET_BASE_URL` as for the official SDK
-    #[arg(long, value_name = "URL", global = true, env = "FLEET_BASE_URL")]
-    pub(crate) endpoint: Option<String>,
-    /// As JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    #[command(subcommand)]
-    pub(crate) command: FleetCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum FleetCommand {
-    /// The team, its limit and its use of it
-    Account,
-    /// The environments
-    Envs,
-    /// The tasks
-    Tasks(FleetTasks),
-    /// The instances that live
-    Instances(FleetInstances),
-    /// The runs
-    Runs {
-        /// Which: active, inactive or all
-        #[arg(long, default_value = "active", value_parser = ["active", "inactive", "all"])]
-        status: String,
-        /// Only my own
-        #[arg(long)]
-        mine: bool,
-    },
-    /// Close instances by id, or all of a run
-    Close {
-        /// Ids of instances
-        #[arg(required_unless_present = "run_id")]
-        instances: Vec<String>,
-        /// All of this run instead
-        #[arg(long, value_name = "ID", conflicts_with = "instances")]
-        run_id: Option<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FleetTasks {
-    /// Only of this project
-    #[arg(long, value_name = "KEY")]
-    pub(crate) project: Option<String>,
-    /// Only for this environment
-    #[arg(long, value_name = "KEY")]
-    pub(crate) env: Option<String>,
-    /// Only these; may be given more than once
-    #[arg(long = "key", value_name = "KEY")]
-    pub(crate) keys: Vec<String>,
-    /// Write them as a tasks file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) export: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FleetInstances {
-    /// Only of this run
-    #[arg(long, value_name = "ID")]
-    pub(crate) run_id: Option<String>,
-    /// Only in this status
-    #[arg(long)]
-    pub(crate) status: Option<String>,
-    /// Only in this region
-    #[arg(long)]
-    pub(crate) region: Option<String>,
-    /// Only my own
-    #[arg(long)]
-    pub(crate) mine: bool,
 }

@@ -80,13 +80,23 @@ impl Printer {
 
     /// Asks a question whose usual answer is yes. The end of the input is no answer, and no yes.
     pub(crate) fn ask(self, question: impl std::fmt::Display) -> bool {
+        let answer = self.answer(format_args!("{question} [Y/n] "));
+        answer.is_some_and(|answer| !answer.starts_with('n'))
+    }
+
+    /// Asks a question whose usual answer is no, because the answer cannot be taken back.
+    pub(crate) fn confirm(self, question: impl std::fmt::Display) -> bool {
+        let answer = self.answer(format_args!("{question} [y/N] "));
+        matches!(answer.as_deref(), Some("y" | "yes"))
+    }
+
+    /// What a person types: one line, trimmed and in lower case; nothing at the end of the input.
+    fn answer(self, prompt: impl std::fmt::Display) -> Option<String> {
         let mut out = anstream::stderr();
-        let _ = write!(out, "{} [Y/n] ", masked(&question.to_string())).and_then(|()| out.flush());
+        let _ = write!(out, "{}", masked(&prompt.to_string())).and_then(|()| out.flush());
         let mut answer = String::new();
-        match std::io::stdin().lock().read_line(&mut answer) {
-            Ok(read) if read > 0 => !answer.trim().to_lowercase().starts_with('n'),
-            Ok(_) | Err(_) => false,
-        }
+        let read = std::io::stdin().lock().read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim().to_lowercase())
     }
 
     /// Whether a person watches stderr on a terminal that can move its cursor.

@@ -8,7 +8,11 @@ use redact::Redactor;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Variables that hold a credential of ours, whether or not the command needs it.
-const VARIABLES: [&str; 2] = ["FLEET_API_KEY", "HARNESS_LOCAL_API_KEY"];
+const VARIABLES: [&str; 3] = [
+    "FLEET_API_KEY",
+    "FLEET_JUDGE_TOKEN",
+    "HARNESS_LOCAL_API_KEY",
+];
 
 /// The option that takes a credential.
 const OPTION: &str = "--api-key";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fleet_api::{BuildError, Client, RateLimits, SecretString};
+use fleet_api::{BuildError, Client, Credentials, RateLimits, SecretString};
 use fleet_local::verify::{PythonConfig, SandboxMode};
 use fleet_local::{Server, ServerConfig};
 use harness::spec::{Endpoint, FleetSpec, RunSpec, TaskSource, VerifierSandbox};
@@ -16,6 +16,12 @@ use crate::secrets;
 
 /// Names a Python that has `fleet-python`, for Python verifiers; without it the server makes one.
 const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
+
+/// Variables of the official SDK: what the judge asks for beside the credential, the team that pays for gradings, and
+/// where the token of a login is refreshed.
+const JUDGE_TOKEN: &str = "FLEET_JUDGE_TOKEN";
+const COST_TEAM: &str = "FLEET_COST_TEAM_ID";
+const LOGIN_SERVICE: &str = "FLEET_AUTH_BASE_URL";
 
 /// The embedded server's room when the spec does not limit it.
 const LOCAL_INSTANCE_LIMIT: usize = 256;
@@ -67,7 +73,21 @@ impl Service {
         api_key: SecretString,
         rates: RateLimits,
     ) -> Result<Self, Failure> {
-        let connect = connect(url.to_owned(), api_key.clone(), rates);
+        Self::remote_as(url, Credentials::ApiKey(api_key), rates)
+    }
+
+    /// A service at a URL, spoken to with whatever credential there is.
+    pub(crate) fn remote_as(
+        url: &str,
+        credentials: Credentials,
+        rates: RateLimits,
+    ) -> Result<Self, Failure> {
+        let api_key = match &credentials {
+            Credentials::ApiKey(key) => key.clone(),
+            // Agents are given keys, never a person's login.
+            _ => SecretString::default(),
+        };
+        let connect = connect(url.to_owned(), credentials, rates);
         let client = connect().map_err(|error| Failure::usage(chain(&error)))?;
         Ok(Self {
             connect,
@@ -112,7 +132,8 @@ impl Service {
         let server = Server::start(config)
             .await
             .map_err(|error| Failure::usage(chain(&error)))?;
-        let connect = connect(server.base_url(), api_key.clone(), rates);
+        let credentials = Credentials::ApiKey(api_key.clone());
+        let connect = connect(server.base_url(), credentials, rates);
         let client = connect().map_err(|error| Failure::usage(chain(&error)))?;
         Ok(Self {
             connect,
@@ -152,16 +173,37 @@ pub(crate) fn sandbox_mode(mode: VerifierSandbox) -> SandboxMode {
     }
 }
 
-fn connect(url: String, api_key: SecretString, rates: RateLimits) -> Connect {
-    secrets::hide([api_key.expose_secret()]);
+fn connect(url: String, credentials: Credentials, rates: RateLimits) -> Connect {
+    if let Credentials::ApiKey(key) = &credentials {
+        secrets::hide([key.expose_secret()]);
+    }
     let user_agent = concat!("harness/", env!("CARGO_PKG_VERSION"));
     Arc::new(move || {
-        Client::builder(SecretString::from(api_key.expose_secret().to_owned()))
+        let builder = Client::builder_with(credentials.clone())
             .base_url(url.clone())
             .user_agent(user_agent)
-            .rate_limits(rates)
-            .build()
+            .rate_limits(rates);
+        let builder = match set(JUDGE_TOKEN) {
+            Some(token) => builder.judge_token(token.into()),
+            None => builder,
+        };
+        let builder = match set(COST_TEAM) {
+            Some(team) => builder.cost_team_id(team),
+            None => builder,
+        };
+        match set(LOGIN_SERVICE) {
+            Some(url) => builder.auth_base_url(url),
+            None => builder,
+        }
+        .build()
     })
+}
+
+/// A variable of the environment that has something in it.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
 }
 
 /// The configuration of an embedded server. Without environments it serves the demo, from a folder that must live

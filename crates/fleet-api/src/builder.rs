@@ -1,18 +1,21 @@
 //! Puts a client together: where to, as whom, how patiently and how fast.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HeaderValue;
-use redact::Redactor;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use crate::client::{Client, Shared};
+use crate::credentials::{Authorizer, Credentials, reason_against};
+use crate::manager::RunnerToken;
 use crate::rate::{RateLimits, Rates};
 use crate::retry::{Chance, RetryPolicy};
+use crate::secrets::Secrets;
 use crate::transport::Transport;
+use crate::types::TeamId;
 
 /// Where Fleet's own service is.
 pub const DEFAULT_BASE_URL: &str = "https://orchestrator.fleetai.com";
@@ -58,7 +61,32 @@ impl Default for Timeouts {
 
 /// A client that cannot be built.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
+    /// There is nothing to speak as.
+    #[error("there is no credential for Fleet: set FLEET_API_KEY, or run `flt login`{}", looked_for(path.as_deref()))]
+    NoCredentials {
+        /// The login that was looked for.
+        path: Option<PathBuf>,
+    },
+    /// A person's token cannot be sent.
+    #[error("the Fleet token cannot be used: {reason}")]
+    Token {
+        /// What is wrong; never the token.
+        reason: &'static str,
+    },
+    /// The judge's token cannot be sent.
+    #[error("the judge's token cannot be used: {reason}")]
+    JudgeToken {
+        /// What is wrong; never the token.
+        reason: &'static str,
+    },
+    /// The team that pays for the judge cannot be named in a header.
+    #[error("the cost team id cannot be used: {reason}")]
+    CostTeam {
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// The base URL is no address of a service.
     #[error("the Fleet URL {url:?} cannot be used: {reason}")]
     BaseUrl {
@@ -90,25 +118,33 @@ pub enum BuildError {
 /// Settings of a [`Client`]; start with [`Client::builder`].
 #[derive(Clone)]
 pub struct ClientBuilder {
-    api_key: SecretString,
+    credentials: Credentials,
     base_url: String,
+    auth_base_url: Option<String>,
+    judge_token: Option<SecretString>,
+    cost_team_id: Option<TeamId>,
     user_agent: String,
     timeouts: Timeouts,
     retry: RetryPolicy,
     rates: RateLimits,
     max_body: usize,
+    runner_token: Option<SecretString>,
 }
 
 impl ClientBuilder {
-    pub(crate) fn new(api_key: SecretString) -> Self {
+    pub(crate) fn with(credentials: Credentials) -> Self {
         Self {
-            api_key,
+            credentials,
             base_url: DEFAULT_BASE_URL.to_owned(),
+            auth_base_url: None,
+            judge_token: None,
+            cost_team_id: None,
             user_agent: concat!("fleet-api/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             rates: RateLimits::default(),
             max_body: DEFAULT_MAX_BODY,
+            runner_token: None,
         }
     }
 
@@ -116,6 +152,29 @@ impl ClientBuilder {
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
+    }
+
+    /// Where the token of a login is refreshed. Default: the service itself.
+    pub fn auth_base_url(mut self, url: impl Into<String>) -> Self {
+        self.auth_base_url = Some(url.into());
+        self
+    }
+
+    /// The judge's own token, sent with gradings and nothing else.
+    pub fn judge_token(mut self, token: SecretString) -> Self {
+        self.judge_token = Some(token);
+        self
+    }
+
+    /// The team that pays for gradings, where it is not the credential's.
+    pub fn cost_team_id(mut self, team: impl Into<TeamId>) -> Self {
+        self.cost_team_id = Some(team.into());
+        self
+    }
+
+    /// As whom the client will speak.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The `User-Agent` header.
@@ -148,10 +207,35 @@ impl ClientBuilder {
         self
     }
 
+    /// The token for the managers of instances. Without one the client takes the environment
+    /// variable `RUNNER_AUTH_TOKEN`, else asks the service when it first needs it.
+    pub fn runner_token(mut self, token: SecretString) -> Self {
+        self.runner_token = Some(token);
+        self
+    }
+
     /// Builds the client. Nothing is sent.
     pub fn build(self) -> Result<Client, BuildError> {
         let base = base_url(&self.base_url)?;
-        let authorization = authorization(&self.api_key)?;
+        let auth_base = match &self.auth_base_url {
+            Some(url) => base_url(url)?,
+            None => base.clone(),
+        };
+        let authorizer = Authorizer::new(&self.credentials, without_slash(&auth_base))?;
+        if let Some(reason) = self
+            .judge_token
+            .as_ref()
+            .and_then(|token| reason_against(token.expose_secret()))
+        {
+            return Err(BuildError::JudgeToken { reason });
+        }
+        if let Some(reason) = self
+            .cost_team_id
+            .as_ref()
+            .and_then(|team| reason_against(team.as_str()))
+        {
+            return Err(BuildError::CostTeam { reason });
+        }
         for rate in [
             self.rates.requests_per_second,
             self.rates.creates_per_second,
@@ -177,11 +261,19 @@ impl ClientBuilder {
         }
         let http = http.build().map_err(|source| BuildError::Http { source })?;
         Ok(Client::from_shared(Arc::new(Shared {
-            base: base.as_str().trim_end_matches('/').to_owned(),
-            redactor: Redactor::new([self.api_key.expose_secret()]),
+            base: without_slash(&base),
+            secrets: Secrets::new(
+                self.credentials
+                    .secrets()
+                    .chain(&self.judge_token)
+                    .cloned()
+                    .collect(),
+            ),
+            authorizer,
+            judge_token: self.judge_token,
+            cost_team_id: self.cost_team_id,
             transport: Transport {
                 http,
-                authorization,
                 idle_timeout: self.timeouts.idle,
                 max_body: self.max_body,
             },
@@ -192,6 +284,7 @@ impl ClientBuilder {
             },
             timeouts: self.timeouts,
             chance: Chance::new(),
+            runner_token: RunnerToken::new(self.runner_token),
         })))
     }
 }
@@ -199,6 +292,7 @@ impl ClientBuilder {
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
+            .field("credentials", &self.credentials)
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
@@ -223,19 +317,14 @@ fn base_url(text: &str) -> Result<Url, BuildError> {
     Ok(url)
 }
 
-fn authorization(key: &SecretString) -> Result<HeaderValue, BuildError> {
-    let key = key.expose_secret().trim();
-    if key.is_empty() {
-        return Err(BuildError::ApiKey {
-            reason: "it is empty",
-        });
-    }
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| BuildError::ApiKey {
-            reason: "it contains a line break or another control character",
-        })?;
-    value.set_sensitive(true);
-    Ok(value)
+fn without_slash(base: &Url) -> String {
+    base.as_str().trim_end_matches('/').to_owned()
+}
+
+fn looked_for(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| {
+        format!(" (there is no {})", path.display())
+    })
 }
 
 /// Proxies are for the network: asking one for this machine would reach its own.

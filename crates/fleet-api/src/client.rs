@@ -7,22 +7,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use redact::Redactor;
+use http::HeaderMap;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::builder::{ClientBuilder, Timeouts};
+use crate::builder::{BuildError, ClientBuilder, Timeouts};
 use crate::classify::{Verdict, classify};
+use crate::credentials::{Authorizer, Credentials, Login, builder_from};
 use crate::error::{Awaited, Error, ErrorKind, is_retryable_status};
+use crate::manager::RunnerToken;
 use crate::rate::Rates;
 use crate::request::{ApiRequest, Repeat};
 use crate::retry::{Chance, RetryPolicy};
+use crate::secrets::Secrets;
 use crate::text::excerpt;
-use crate::transport::{Answer, Failure, Stamp, Transport};
-use crate::types::RequestId;
+use crate::transport::{Answer, Caller, Failure, Stamp, Transport};
+use crate::types::{RequestId, TeamId};
 
 /// A client of a Fleet service. Clones are cheap and share connections, rates and pauses.
 #[derive(Clone)]
@@ -33,13 +35,17 @@ pub struct Client {
 
 pub(crate) struct Shared {
     pub(crate) base: String,
-    /// Knows the key, should the service quote it.
-    pub(crate) redactor: Redactor,
+    /// What must not be shown, should the service quote it.
+    pub(crate) secrets: Secrets,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) judge_token: Option<SecretString>,
+    pub(crate) cost_team_id: Option<TeamId>,
     pub(crate) transport: Transport,
     pub(crate) rates: Rates,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) chance: Chance,
+    pub(crate) runner_token: RunnerToken,
 }
 
 /// Limits of single calls that differ from the client's own; see [`Client::limited`].
@@ -106,7 +112,40 @@ impl Client {
     /// # Ok::<(), fleet_api::BuildError>(())
     /// ```
     pub fn builder(api_key: SecretString) -> ClientBuilder {
-        ClientBuilder::new(api_key)
+        ClientBuilder::with(Credentials::ApiKey(api_key))
+    }
+
+    /// Settings for a client with another credential than a key.
+    ///
+    /// ```no_run
+    /// use fleet_api::{Client, Login};
+    ///
+    /// let login = Login::in_home().expect("a home folder");
+    /// let fleet = Client::builder_with(login).build()?;
+    /// # Ok::<(), fleet_api::BuildError>(())
+    /// ```
+    pub fn builder_with(credentials: impl Into<Credentials>) -> ClientBuilder {
+        ClientBuilder::with(credentials.into())
+    }
+
+    /// Settings as the environment gives them: `FLEET_API_KEY`, or else the login in
+    /// `~/.fleet/credentials.json`; `FLEET_BASE_URL`; `FLEET_JUDGE_TOKEN` and
+    /// `FLEET_COST_TEAM_ID`. Logins are refreshed at the first of `FLEET_AUTH_BASE_URL`,
+    /// `FLEET_BASE_URL` and `FLEET_TRACK_BASE_URL` that is set.
+    pub fn builder_from_env() -> Result<ClientBuilder, BuildError> {
+        builder_from(|name| std::env::var(name).ok(), Login::in_home())
+    }
+
+    /// A client as the environment describes it; see [`Client::builder_from_env`].
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let fleet = fleet_api::Client::from_env()?;
+    /// println!("{}", fleet.account().await?.team_name);
+    /// # Ok(()) }
+    /// ```
+    pub fn from_env() -> Result<Self, BuildError> {
+        Self::builder_from_env()?.build()
     }
 
     pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {
@@ -137,6 +176,10 @@ impl Client {
             shared: Arc::clone(&self.shared),
             limits,
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(crate) fn timeouts(&self) -> &Timeouts {
@@ -193,10 +236,24 @@ impl Client {
         call: Call,
         request_id: RequestId,
     ) -> Result<T, Error> {
-        let stamp = Stamp {
-            request_id,
-            at: Timestamp::now(),
-        };
+        let stamp = Stamp::account(Some(request_id));
+        self.run_as(base, request, call, &stamp, decode_json).await
+    }
+
+    /// As [`Client::run_at`], as somebody else and with another reading of a success.
+    pub(crate) async fn run_as<T>(
+        &self,
+        base: &str,
+        request: &ApiRequest,
+        call: Call,
+        stamp: &Stamp,
+        decode: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        if let Caller::Runner(Some(token)) = &stamp.caller {
+            self.shared
+                .secrets
+                .learn(&String::from_utf8_lossy(token.as_bytes()));
+        }
         let mut attempt = 0;
         let mut may_have_acted = false;
         let mut last: Option<Error> = None;
@@ -210,11 +267,11 @@ impl Client {
                         after: call.begun.elapsed(),
                         awaited: Awaited::Turn,
                     };
-                    Error::new(request.operation, kind).with_attempts(attempt, request_id)
+                    Error::new(request.operation, kind).with_attempts(attempt, stamp.request_id)
                 }));
             }
             attempt += 1;
-            let outcome = self.attempt(base, request, call, stamp).await;
+            let outcome = self.attempt(base, request, call, stamp, &decode).await;
             let failed = match outcome {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
@@ -222,9 +279,14 @@ impl Client {
             may_have_acted |= failed.may_have_acted && request.repeat != Repeat::Harmless;
             let error = failed
                 .error
-                .with_attempts(attempt, request_id)
+                .with_attempts(attempt, stamp.request_id)
                 .with_ambiguous(may_have_acted);
-            let may_repeat = failed.repeatable && request.repeat != Repeat::Never;
+            let may_repeat = failed.repeatable
+                && match request.repeat {
+                    Repeat::Harmless | Repeat::SameId => true,
+                    Repeat::Unacted => !failed.may_have_acted,
+                    Repeat::Never => false,
+                };
             if !may_repeat || attempt >= call.attempts {
                 return Err(error);
             }
@@ -236,7 +298,7 @@ impl Client {
                 return Err(error);
             }
             warn!(
-                operation = request.operation, %request_id, attempt,
+                operation = request.operation, request_id = ?stamp.request_id, attempt,
                 delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                 "trying again: {}", error.kind()
             );
@@ -245,19 +307,21 @@ impl Client {
         }
     }
 
-    async fn attempt<T: DeserializeOwned>(
+    async fn attempt<T>(
         &self,
         base: &str,
         request: &ApiRequest,
         call: Call,
-        stamp: Stamp,
+        stamp: &Stamp,
+        decode: &impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, FailedAttempt> {
         let deadline = call.deadline.min(Instant::now() + call.attempt);
         let operation = request.operation;
+        let identity = self.identity(request, &stamp.caller, deadline).await?;
         let answer = match self
             .shared
             .transport
-            .send(request, base, stamp, deadline)
+            .send(request, base, &identity, stamp, deadline)
             .await
         {
             Ok(answer) => answer,
@@ -275,36 +339,55 @@ impl Client {
                 });
             }
         };
-        debug!(operation, request_id = %stamp.request_id, status = answer.status, "answered");
+        debug!(operation, request_id = ?stamp.request_id, status = answer.status, "answered");
         if (200..300).contains(&answer.status) {
-            self.decode(request, &answer)
+            decode(&answer.body).map_err(|reason| self.undecodable(request, &answer, &reason))
         } else {
-            Err(self.refused(request, &answer))
+            Err(self.refused(request, &answer, &stamp.caller))
         }
     }
 
-    fn decode<T: DeserializeOwned>(
+    /// The headers that name the caller: of the account on its own requests, of nobody elsewhere.
+    async fn identity(
         &self,
         request: &ApiRequest,
-        answer: &Answer,
-    ) -> Result<T, FailedAttempt> {
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let kind = ErrorKind::Undecodable {
-                reason: self.mask(&error.to_string()),
-                excerpt: excerpt(&self.mask(&String::from_utf8_lossy(&answer.body))),
-            };
-            FailedAttempt {
-                error: Error::new(request.operation, kind).with_status(Some(answer.status)),
-                // A read may have met a proxy's page. Anything else was done: asking again for a
-                // better answer could do it twice.
-                repeatable: request.repeat == Repeat::Harmless,
-                retry_after: None,
-                may_have_acted: true,
-            }
+        caller: &Caller,
+        deadline: Instant,
+    ) -> Result<HeaderMap, FailedAttempt> {
+        if request.anonymous || !matches!(caller, Caller::Account) {
+            return Ok(HeaderMap::new());
+        }
+        let Shared {
+            authorizer,
+            transport,
+            secrets,
+            ..
+        } = &*self.shared;
+        let headers = authorizer.headers(transport, secrets, deadline).await;
+        headers.map_err(|kind| FailedAttempt {
+            repeatable: !matches!(kind, ErrorKind::Credentials { .. }),
+            error: Error::new(request.operation, kind),
+            retry_after: None,
+            may_have_acted: false,
         })
     }
 
-    fn refused(&self, request: &ApiRequest, answer: &Answer) -> FailedAttempt {
+    fn undecodable(&self, request: &ApiRequest, answer: &Answer, reason: &str) -> FailedAttempt {
+        let kind = ErrorKind::Undecodable {
+            reason: self.mask(reason),
+            excerpt: excerpt(&self.mask(&String::from_utf8_lossy(&answer.body))),
+        };
+        FailedAttempt {
+            error: Error::new(request.operation, kind).with_status(Some(answer.status)),
+            // A read may have met a proxy's page. Anything else was done: asking again for a
+            // better answer could do it twice.
+            repeatable: request.repeat == Repeat::Harmless,
+            retry_after: None,
+            may_have_acted: true,
+        }
+    }
+
+    fn refused(&self, request: &ApiRequest, answer: &Answer, caller: &Caller) -> FailedAttempt {
         let Answer {
             status,
             retry_after,
@@ -315,7 +398,8 @@ impl Client {
             kind,
             retryable_by_word,
         } = classify(*status, &text, *retry_after);
-        let asks_for_quiet = matches!(status, 429 | 503);
+        // One instance that is busy says nothing of the service.
+        let asks_for_quiet = matches!(status, 429 | 503) && matches!(caller, Caller::Account);
         if let Some(time) = retry_after.filter(|_| asks_for_quiet) {
             warn!(
                 operation = request.operation,
@@ -338,10 +422,15 @@ impl Client {
         }
     }
 
-    /// `text` without the API key, should the service have quoted it.
+    /// `text` without any credential, should somebody have quoted one.
     fn mask(&self, text: &str) -> String {
-        self.shared.redactor.text(text).into_owned()
+        self.shared.secrets.mask(text)
     }
+}
+
+/// What most successes are read by.
+pub(crate) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 /// An attempt that did not succeed, and what that means for the next one.

@@ -14,8 +14,8 @@ use crate::error::{Awaited, Error, ErrorKind};
 use crate::request;
 use crate::task::Task;
 use crate::types::{
-    CREATED_FROM_SDK, CreateInstanceBody, EnvKey, Instance, InstanceId, InstanceStatus, RequestId,
-    RunId,
+    CREATED_FROM_SDK, CreateInstanceBody, EnvKey, Instance, InstanceId, InstanceStatus, Region,
+    RequestId, RunId,
 };
 
 /// How long a create may take when nobody says otherwise.
@@ -33,9 +33,6 @@ const HOLD_SLACK: Duration = Duration::from_secs(15);
 
 /// A call with less than twice this left gives up: another look would not be answered in time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-
-/// Regions with an address of their own.
-const REGIONS: [&str; 4] = ["us-west-1", "us-east-1", "eu-west-2", "staging"];
 
 const OPERATION: &str = "create instance";
 
@@ -93,9 +90,28 @@ impl CreateInstance {
         self
     }
 
-    /// In a region.
+    /// In a region: a [`Region`], or its name.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
+        self
+    }
+
+    /// With variables for the environment, in place of those said before.
+    pub fn env_variables(mut self, variables: Map<String, Value>) -> Self {
+        self.env_variables = Some(variables);
+        self
+    }
+
+    /// With one variable more for the environment.
+    pub fn env_variable(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let variables = self.env_variables.get_or_insert_default();
+        variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// On another image than the standard one: `mcp` for computer use.
+    pub fn image_type(mut self, image_type: impl Into<String>) -> Self {
+        self.image_type = Some(image_type.into());
         self
     }
 
@@ -114,6 +130,12 @@ impl CreateInstance {
     /// Monitored by heartbeats.
     pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
         self.heartbeat_interval = Some(interval);
+        self
+    }
+
+    /// Held by the service for at most this long; zero asks it to answer at once.
+    pub fn max_wait(mut self, max_wait: Duration) -> Self {
+        self.max_wait = Some(max_wait);
         self
     }
 
@@ -147,6 +169,24 @@ impl CreateInstance {
             heartbeat_interval: self.heartbeat_interval.map(whole_seconds),
             max_wait_seconds: Some(max_wait.as_secs()),
         }
+    }
+}
+
+impl From<&str> for CreateInstance {
+    fn from(environment: &str) -> Self {
+        Self::new(environment)
+    }
+}
+
+impl From<String> for CreateInstance {
+    fn from(environment: String) -> Self {
+        Self::new(environment)
+    }
+}
+
+impl From<&Task> for CreateInstance {
+    fn from(task: &Task) -> Self {
+        Self::for_task(task)
     }
 }
 
@@ -350,8 +390,8 @@ fn whole_seconds(duration: Duration) -> u64 {
 
 /// Only creates at Fleet's global address go to a region's own; elsewhere the body tells it.
 fn regional_base(base: &str, region: Option<&str>) -> Option<String> {
-    let region = region.filter(|region| REGIONS.contains(region))?;
-    (base == DEFAULT_BASE_URL).then(|| format!("https://{region}.fleetai.com"))
+    let own = Region::from(region?).base_url()?;
+    (base == DEFAULT_BASE_URL).then(|| own.to_owned())
 }
 
 #[cfg(test)]

@@ -43,6 +43,20 @@ pub enum ErrorKind {
         /// What the service said.
         message: String,
     },
+    /// There is no credential that could be sent, and nothing was sent.
+    #[error("{message}")]
+    Credentials {
+        /// What is missing, and what to do about it.
+        message: String,
+    },
+    /// The judge takes no gradings without its own token, which is not the team's key.
+    #[error(
+        "the judge refused its token: {message}; set FLEET_JUDGE_TOKEN, or `ClientBuilder::judge_token`"
+    )]
+    JudgeToken {
+        /// What the service said.
+        message: String,
+    },
     /// 403 for another reason than those below.
     #[error("permission denied: {message}")]
     Permission {
@@ -161,9 +175,26 @@ pub enum ErrorKind {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The instance's manager answered that the operation itself failed, for example a statement
+    /// that `SQLite` refuses.
+    #[error("it did not work: {message}")]
+    Operation {
+        /// What the manager said.
+        message: String,
+    },
     /// An id that cannot stand in a URL; no request was made.
     #[error(transparent)]
     InvalidId(InvalidId),
+    /// A value that cannot be used as it stands, named by `what`; no request was made.
+    #[error("{what} {value:?} {reason}")]
+    InvalidValue {
+        /// What it is: `address`, `table`.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong, reading on from the value: `is empty`.
+        reason: String,
+    },
     /// An argument that makes no sense; no request was made.
     #[error("{reason}")]
     InvalidArgument {
@@ -230,9 +261,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_attempts(mut self, attempts: u32, request_id: RequestId) -> Self {
+    pub(crate) fn with_attempts(mut self, attempts: u32, request_id: Option<RequestId>) -> Self {
         self.0.attempts = attempts;
-        self.0.request_id = Some(request_id);
+        self.0.request_id = request_id;
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
         self
     }
 
@@ -324,7 +360,9 @@ impl Error {
     pub fn is_auth(&self) -> bool {
         matches!(
             self.0.kind,
-            ErrorKind::Authentication { .. } | ErrorKind::TeamNotFound { .. }
+            ErrorKind::Authentication { .. }
+                | ErrorKind::Credentials { .. }
+                | ErrorKind::TeamNotFound { .. }
         )
     }
 

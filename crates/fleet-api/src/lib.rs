@@ -6,25 +6,37 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use fleet_api::{Client, CreateInstance, TaskQuery, VerifyArgs};
+//! use fleet_api::{Client, TaskQuery};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let key = std::env::var("FLEET_API_KEY")?;
-//! let fleet = Client::builder(key.into()).build()?;
-//!
+//! let fleet = Client::from_env()?;
 //! for task in fleet.tasks(&TaskQuery::project("my-project")).await? {
-//!     let create = CreateInstance::for_task(&task).ttl(Duration::from_secs(3600));
-//!     let instance = fleet.create_instance(&create).await?;
-//!     // … an agent works in the instance …
-//!     if let Some(verifier) = &task.verifier {
-//!         let args = VerifyArgs::answer(Some("closed"));
-//!         let answer = fleet.verify(verifier, &instance.instance_id, &args).await?;
-//!         println!("{}: {}", task.key, answer.score()?);
-//!     }
-//!     fleet.close_instance(&instance.instance_id).await?;
+//!     let env = task.make(&fleet).heartbeat_interval(Duration::from_secs(60)).await?;
+//!     let alive = env.keep_alive()?;
+//!     // … an agent works in the instance, and gives an answer …
+//!     let score = env.score(&task, "closed").await;
+//!     alive.stop().await;
+//!     env.close().await?;
+//!     println!("{}: {}", task.key, score?);
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! # Where to begin
+//!
+//! - [`Client`] has a method for every endpoint. [`Client::from_env`] reads `FLEET_API_KEY` (or the
+//!   login that `flt login` left) and `FLEET_BASE_URL`.
+//! - [`Environment`] is an instance one works in: [`Client::make`] and [`Task::make`] make one,
+//!   [`Client::attach`] finds one. It beats ([`Environment::keep_alive`]), verifies, grades, looks
+//!   into its data ([`Environment::db`]) and closes. The entry of the catalogue, from which
+//!   instances are made, has the same name in the API: it is [`types::Environment`].
+//! - [`manager`] looks into the data, files and browser of an instance, and compares them with what
+//!   was expected.
+//! - [`Session`] logs what an agent's model said; [`types::GradeBody`] asks the judge.
+//! - [`types`] are the words of the wire, for both sides of it; [`task_file`] reads and writes files
+//!   of tasks.
+//!
+//! The folder `examples` has a program for each of these.
 //!
 //! # What a call does on its own
 //!
@@ -35,9 +47,25 @@
 //! - It reads answers within limits of size and time, and sorts errors ([`Error`]) by what a caller
 //!   can do about them.
 //!
-//! It never follows a redirect, and the API key leaves in the `Authorization` header alone.
+//! It never follows a redirect, and a credential leaves in its own header alone. No `Debug`, error or
+//! log shows one, also when the service quotes it.
+//!
+//! # What may grow
+//!
+//! - Errors and other enums that callers read are `#[non_exhaustive]`, and words of the wire keep an
+//!   `Other(String)`. [`ScoreError`] is closed on purpose: whoever decides what a run without a score
+//!   means should meet a new way of having none as a compiler error; so is [`types::Rubric`], which a
+//!   server must be able to answer in all its forms.
+//! - Structures that only this crate makes ([`Executed`](manager::Executed), [`types::InvalidId`]) are
+//!   `#[non_exhaustive]` as well, or keep their fields to themselves.
+//! - Settings and the types of the wire are plain records, because both sides of the wire and callers'
+//!   tests build them: write them with `..Default::default()`, take them apart with `..`, and a new
+//!   field of a minor version breaks nothing.
+
+#![warn(missing_docs)]
 
 pub mod bundle;
+pub mod manager;
 pub mod native_verifier;
 pub mod pickle;
 pub mod python_source;
@@ -50,10 +78,15 @@ mod builder;
 mod classify;
 mod client;
 mod create;
+mod credentials;
 mod endpoints;
+mod environment;
 mod error;
+mod judge;
 mod rate;
 mod retry;
+mod secrets;
+mod session;
 mod task;
 mod task_entries;
 mod text;
@@ -63,12 +96,16 @@ mod verify;
 pub use builder::{BuildError, ClientBuilder, DEFAULT_BASE_URL, DEFAULT_MAX_BODY, Timeouts};
 pub use client::{CallLimits, Client};
 pub use create::{CreateInstance, DEFAULT_CREATE_TIMEOUT};
+pub use credentials::{Credentials, Login};
+pub use environment::{Environment, HasVerifier, KeepAlive, Lost, Make, VerifyError};
 pub use error::{Awaited, Error, ErrorKind};
+pub use judge::GradeError;
 pub use rate::{Lane, RateLimits};
 pub use request::TaskQuery;
 pub use retry::{MAX_RETRY_AFTER, RetryPolicy};
 pub use score::ScoreError;
 pub use secrecy::SecretString;
+pub use session::Session;
 pub use task::{Task, VerifierSource};
 pub use text::MAX_EXCERPT_BYTES;
 pub use verify::{DEFAULT_VERIFIER_TIMEOUT, VerifyArgs};

@@ -15,6 +15,7 @@ use crate::types::InstanceId;
 
 /// The arguments of a verification, in both encodings.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct EncodedArgs {
     /// Base64 of the pickle.
     pub pickle: String,

@@ -6,6 +6,7 @@
 
 /// The function that a verification calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EntryPoint {
     /// Its name.
     pub name: String,

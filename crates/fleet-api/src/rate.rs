@@ -47,6 +47,7 @@ impl RateLimits {
 
 /// Which queue a request waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lane {
     /// The queue of creates, then the one of all requests.
     Create,

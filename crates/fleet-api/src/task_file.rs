@@ -28,6 +28,7 @@ const VERIFIER_KINDS: [&str; 3] = ["state", "command", "python"];
 
 /// A tasks file that cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TaskFileError {
     /// It could not be read.
     #[error("tasks file {} cannot be read", path.display())]
@@ -65,6 +66,7 @@ pub enum TaskFileError {
 
 /// What is wrong with one task of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TaskProblem {
     /// Position in the file, from 0.
     pub index: usize,

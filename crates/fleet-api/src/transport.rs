@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use reqwest::Response;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -25,10 +25,39 @@ const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"))
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// What stays the same over all attempts of a call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stamp {
-    pub(crate) request_id: RequestId,
+    /// Absent where the other side does not know the header.
+    pub(crate) request_id: Option<RequestId>,
     pub(crate) at: Timestamp,
+    pub(crate) caller: Caller,
+}
+
+/// As whom a request is sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// The account, to the service: its credential, and the time of the call.
+    Account,
+    /// Nobody in particular, to the manager of an instance: the runner token, where there is one.
+    Runner(Option<HeaderValue>),
+}
+
+impl Stamp {
+    pub(crate) fn account(request_id: Option<RequestId>) -> Self {
+        Self {
+            request_id,
+            at: Timestamp::now(),
+            caller: Caller::Account,
+        }
+    }
+
+    pub(crate) fn runner(token: Option<HeaderValue>) -> Self {
+        Self {
+            request_id: None,
+            at: Timestamp::now(),
+            caller: Caller::Runner(token),
+        }
+    }
 }
 
 /// A complete answer, whatever its status.
@@ -53,18 +82,18 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
-    pub(crate) authorization: HeaderValue,
     pub(crate) idle_timeout: Duration,
     pub(crate) max_body: usize,
 }
 
 impl Transport {
-    /// Sends `request` once and reads the answer, until `deadline` at the latest.
+    /// Sends `request` once, as who `identity` says, and reads the answer, until `deadline` at the latest.
     pub(crate) async fn send(
         &self,
         request: &ApiRequest,
         base: &str,
-        stamp: Stamp,
+        identity: &HeaderMap,
+        stamp: &Stamp,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let begun = Instant::now();
@@ -76,7 +105,7 @@ impl Transport {
             status: None,
             may_have_arrived: true,
         };
-        let sending = self.build(request, base, stamp).send();
+        let sending = self.build(request, base, identity, stamp).send();
         let response = match timeout_at(deadline, sending).await {
             Err(_) => return Err(too_late(Awaited::Answer)),
             Ok(Err(error)) => return Err(network("the request could not be sent", error)),
@@ -101,7 +130,13 @@ impl Transport {
         }
     }
 
-    fn build(&self, request: &ApiRequest, base: &str, stamp: Stamp) -> reqwest::RequestBuilder {
+    fn build(
+        &self,
+        request: &ApiRequest,
+        base: &str,
+        identity: &HeaderMap,
+        stamp: &Stamp,
+    ) -> reqwest::RequestBuilder {
         let mut url = Url::parse(&format!("{base}{}", request.path))
             .expect("the base was parsed when the client was built, and ids are checked");
         if !request.query.is_empty() {
@@ -110,11 +145,18 @@ impl Transport {
         let mut builder = self
             .http
             .request(request.method.clone(), url)
-            .header(AUTHORIZATION, self.authorization.clone())
+            .headers(identity.clone())
+            .headers(request.headers.clone())
             .header("X-Fleet-SDK-Language", LANGUAGE)
-            .header("X-Fleet-SDK-Version", VERSION)
-            .header("X-Request-ID", stamp.request_id.to_string())
-            .header("X-Request-Timestamp", stamp.at.as_millisecond());
+            .header("X-Fleet-SDK-Version", VERSION);
+        builder = match &stamp.caller {
+            Caller::Account => builder.header("X-Request-Timestamp", stamp.at.as_millisecond()),
+            Caller::Runner(Some(token)) => builder.header("X-Runner-Token", token.clone()),
+            Caller::Runner(None) => builder,
+        };
+        if let Some(request_id) = stamp.request_id {
+            builder = builder.header("X-Request-ID", request_id.to_string());
+        }
         if let Some(body) = &request.body {
             builder = builder
                 .header(CONTENT_TYPE, "application/json")

@@ -56,9 +56,43 @@ impl VerifyArgs {
         }
     }
 
+    /// Within this time.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     fn seconds(&self) -> u64 {
         let asked = self.timeout.unwrap_or(DEFAULT_VERIFIER_TIMEOUT).as_secs();
         asked.clamp(TIMEOUT_SECONDS.0, TIMEOUT_SECONDS.1)
+    }
+}
+
+/// The agent gave no answer.
+impl From<()> for VerifyArgs {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+/// The agent's answer.
+impl From<&str> for VerifyArgs {
+    fn from(answer: &str) -> Self {
+        Self::answer(Some(answer))
+    }
+}
+
+/// The agent's answer.
+impl From<String> for VerifyArgs {
+    fn from(answer: String) -> Self {
+        Self::answer(Some(answer))
+    }
+}
+
+/// The agent's answer, if it gave one.
+impl<A: Into<String>> From<Option<A>> for VerifyArgs {
+    fn from(answer: Option<A>) -> Self {
+        Self::answer(answer)
     }
 }
 

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::archive::StateError;
+use crate::instance::find_browser;
 use crate::judge::JudgeConfig;
 use crate::package::DiscoverError;
 use crate::tasks::TaskError;
@@ -70,12 +71,17 @@ pub struct ServerConfig {
     pub verifier_read: Vec<PathBuf>,
     /// How the confining process is started.
     pub sandbox: Launcher,
+    /// The program of instances' browsers; none: they have no `cdp` resource.
+    pub browser: Option<PathBuf>,
     /// How many instances may start at the same time.
     pub concurrent_starts: usize,
     /// The end of a lease with neither TTL nor heartbeats.
     pub maximum_lease: Duration,
     /// Between TERM and KILL for apps.
     pub app_grace: Duration,
+    /// Write every request of the API into this file, one JSON line each, with what is secret masked;
+    /// what is there already stays. Bounded: 1 MiB of a body, 256 MiB in all.
+    pub record: Option<PathBuf>,
     /// Leave the directories of ended instances, for looking into them.
     pub keep_instance_dirs: bool,
     /// How many times faster than real time leases run; 1 outside of tests.
@@ -106,9 +112,11 @@ impl ServerConfig {
             verifier_sandbox: SandboxMode::default(),
             verifier_read: Vec::new(),
             sandbox: Launcher::current_exe(),
+            browser: find_browser(),
             concurrent_starts: cores * 2,
             maximum_lease: MAXIMUM_LEASE,
             app_grace: APP_GRACE,
+            record: None,
             keep_instance_dirs: false,
             clock_scale: 1.0,
         }
@@ -157,6 +165,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("could not use the data directory")]
     DataDir(#[source] std::io::Error),
+    /// The file for recorded requests cannot be written.
+    #[error("could not open {} for recording requests", path.display())]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// What outlives servers cannot be used.
     #[error("could not open the server's state")]
     State(#[source] StateError),

@@ -27,6 +27,9 @@ mod instance;
 mod judge;
 pub mod manager;
 pub mod package;
+mod recorder;
+mod rejection;
+mod routes;
 pub mod seam;
 mod server;
 mod sessions;
@@ -34,7 +37,7 @@ mod store;
 mod tasks;
 pub mod verify;
 
-pub use api::Verification;
+pub use api::{ApiPlane, Verification, openapi};
 pub use archive::StateError;
 pub use config::{ServerConfig, StartError};
 pub use judge::{JudgeConfig, JudgeEngine};

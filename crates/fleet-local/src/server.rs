@@ -20,10 +20,11 @@ use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
-use crate::instance::{EndCause, Host, find_browser};
+use crate::instance::{EndCause, Host};
 use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
+use crate::recorder::{self, Recorder};
 use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
@@ -75,6 +76,7 @@ pub struct Server {
     app: App,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    recorder: Option<Recorder>,
     /// Held for its removal, which comes last.
     _dirs: Dirs,
 }
@@ -101,6 +103,7 @@ impl Server {
             reason: panic.to_string(),
         })??;
 
+        let recorder = open_recorder(&config)?;
         let verifier = Arc::new(
             VerifierService::new(VerifyConfig {
                 data_dir: loaded.dirs.data.join("verifiers"),
@@ -134,7 +137,7 @@ impl Server {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
             documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
-            browser: find_browser(),
+            browser: config.browser,
             shim: config.shim,
             harness: config.harness,
             instances_dir: loaded.dirs.instances_path.clone(),
@@ -143,6 +146,7 @@ impl Server {
             http,
             start_permits: Semaphore::new(config.concurrent_starts),
             app_grace: config.app_grace,
+            recorder: recorder.clone(),
             ledger: Ledger::default(),
         };
         let (tasks, archive, past) =
@@ -163,22 +167,14 @@ impl Server {
         }));
 
         let stop = CancellationToken::new();
-        let signal = stop.clone().cancelled_owned();
-        let service = ServiceExt::<Request>::into_make_service(api::service(app.clone()));
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, service)
-                .with_graceful_shutdown(signal)
-                .await
-            {
-                tracing::error!("the embedded server stopped serving: {error}");
-            }
-        });
+        let serving = tokio::spawn(serve(listener, app.clone(), stop.clone()));
         tracing::debug!(%address, environments = app.packages.len(), "the embedded server is up");
         Ok(Self {
             address,
             app,
             stop,
             serving,
+            recorder,
             _dirs: loaded.dirs,
         })
     }
@@ -224,6 +220,9 @@ impl Server {
             .is_err()
         {
             self.serving.abort();
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.flush().await;
         }
         app.archive.close().await;
         let mut leftovers = Vec::new();
@@ -355,6 +354,28 @@ impl Loaded {
             .chain(self.task_folders.iter().cloned())
             .collect()
     }
+}
+
+/// Serves until it is told to stop.
+async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+    let service = ServiceExt::<Request>::into_make_service(api::service(app));
+    if let Err(error) = axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+    {
+        tracing::error!("the embedded server stopped serving: {error}");
+    }
+}
+
+fn open_recorder(config: &ServerConfig) -> Result<Option<Recorder>, StartError> {
+    let Some(path) = &config.record else {
+        return Ok(None);
+    };
+    let lines = recorder::open(path).map_err(|source| StartError::Record {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(Recorder::new(lines, config.api_key.as_ref())))
 }
 
 fn build_templates(

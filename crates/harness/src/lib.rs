@@ -20,6 +20,8 @@ pub mod spec;
 mod trial;
 mod world;
 
+pub use sessions::transcript;
+
 /// For fuzzing: reads what an agent may have left as its result, and answers how many bytes of text are kept of it.
 #[doc(hidden)]
 pub fn read_agent_result(bytes: &[u8]) -> usize {

@@ -168,7 +168,7 @@ fn router(store: Store) -> Router {
     Router::new()
         .route("/health", get(health))
         .nest("/api", api::router())
-        .route_service("/mcp", mcp::service(store.clone()))
+        .merge(mcp::routes(store.clone()))
         .merge(pages::router())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(

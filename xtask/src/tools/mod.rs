@@ -37,6 +37,11 @@ pub(crate) struct Tools {
     skipped: Vec<Skip>,
 }
 
+/// A Python with the official SDK in it.
+pub(crate) fn python(folder: &Path) -> Result<PathBuf> {
+    python::get(&folder.join("venv"))
+}
+
 impl Tools {
     /// Makes or finds every tool; `folder` keeps what was made, so that the second time is quick.
     pub(crate) fn get(folder: &Path) -> Self {
@@ -45,7 +50,7 @@ impl Tools {
             "sdk and Python verifiers",
             &[PYTHON, VERIFIER_PYTHON],
             "Python",
-            python::get(&folder.join("venv")),
+            python(folder),
         );
         tools.add(
             "browser",

@@ -1,4 +1,4 @@
-//! A virtual environment with the official SDK.
+//! A virtual environment with the official SDK, and what its own tests need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,14 @@ use super::system;
 use crate::command::{find, is_executable, run_quietly};
 use crate::say::say;
 
-/// Pinned to the version that the embedded server's own environments have: what the tests prove, they prove for this one.
-const SDK: &str = "fleet-python==0.2.133";
+/// The SDK is pinned to the version that the embedded server's own environments have: what the tests prove, they prove for this one.
+/// With its command line, and with what runs the tests that are in its wheel.
+const PACKAGES: [&str; 4] = [
+    "fleet-python[cli]==0.2.133",
+    "pytest>=8,<10",
+    "pytest-asyncio>=1,<2",
+    "pytest-mock>=3,<4",
+];
 
 /// Written last; an environment without it is half made.
 const STAMP: &str = "harness-ready";
@@ -20,7 +26,8 @@ const STAMP: &str = "harness-ready";
 pub(super) fn get(folder: &Path) -> Result<PathBuf> {
     let python = folder.join("bin").join("python");
     let stamp = folder.join(STAMP);
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == SDK) && is_executable(&python) {
+    let wanted = PACKAGES.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && is_executable(&python) {
         return Ok(python);
     }
     if find("python3").is_none() {
@@ -53,9 +60,9 @@ pub(super) fn get(folder: &Path) -> Result<PathBuf> {
         "--quiet",
         "--disable-pip-version-check",
         "--no-input",
-        SDK,
     ]);
+    pip.args(PACKAGES);
     run_quietly(&mut pip).context("the official SDK could not be installed")?;
-    fs::write(&stamp, SDK).with_context(|| format!("could not write {}", stamp.display()))?;
+    fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
     Ok(python)
 }

@@ -42,6 +42,7 @@ pub(crate) async fn local(args: LocalArgs, printer: Printer) -> Outcome {
         })?;
         config.verifier_read.push(folder);
     }
+    config.record = args.record;
     config.judge = judge;
     config.state_dir = args.state;
     if !args.regions.is_empty() {

@@ -21,3 +21,4 @@ mod sweep;
 mod unfinished;
 
 pub(crate) use entry::main;
+pub(crate) use fleet::FleetArgs;

@@ -5,6 +5,7 @@
 
 mod agents;
 mod bad_input;
+mod client_examples;
 mod durable;
 mod fleet_commands;
 mod machine;

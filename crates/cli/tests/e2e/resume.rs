@@ -44,6 +44,27 @@ impl Remote {
         command
     }
 
+    /// A run, killed once this is so.
+    fn kill_once(&self, what: &str, so: impl Fn() -> bool) {
+        let mut running = self.bench.start(self.command(&["run", "spec.yaml"]));
+        running.until(what, so);
+        running.signal(Signal::SIGKILL);
+        running.end_within(Duration::from_secs(10));
+    }
+
+    /// A run, killed in its first verification.
+    fn kill_while_verifying(&self) {
+        let journal = self.bench.path("runs/latest/journal.jsonl");
+        self.kill_once("a verification under way", || {
+            fs::read_to_string(&journal).is_ok_and(|text| text.contains("verify_intended"))
+        });
+    }
+
+    /// A run, killed while its agent works, which is this many times that one ran.
+    fn kill_while_working(&self, times: usize) {
+        self.kill_once("an agent at work", || self.times_run() == times);
+    }
+
     fn times_run(&self) -> usize {
         let count = fs::read_to_string(self.bench.path("count"));
         count.unwrap_or_default().lines().count()
@@ -78,13 +99,7 @@ fn events(run: &RunFolder) -> Vec<String> {
 fn k6_the_work_of_an_agent_that_had_finished_is_verified_and_not_done_again() {
     let remote = Remote::new();
     remote.spec(&[slow_task("a")], COUNTED, json!({}));
-    let mut running = remote.bench.start(remote.command(&["run", "spec.yaml"]));
-    let journal = remote.bench.path("runs/latest/journal.jsonl");
-    running.until("a verification under way", || {
-        fs::read_to_string(&journal).is_ok_and(|text| text.contains("verify_intended"))
-    });
-    running.signal(Signal::SIGKILL);
-    running.end_within(Duration::from_secs(10));
+    remote.kill_while_verifying();
     assert_eq!(remote.live(), 1, "nobody has closed it");
 
     let resumed = remote
@@ -114,13 +129,7 @@ fn k6_the_work_of_an_agent_that_had_finished_is_verified_and_not_done_again() {
 fn k6_finished_work_whose_instance_is_gone_is_done_again() {
     let remote = Remote::new();
     remote.spec(&[slow_task("a")], COUNTED, json!({}));
-    let mut running = remote.bench.start(remote.command(&["run", "spec.yaml"]));
-    let journal = remote.bench.path("runs/latest/journal.jsonl");
-    running.until("a verification under way", || {
-        fs::read_to_string(&journal).is_ok_and(|text| text.contains("verify_intended"))
-    });
-    running.signal(Signal::SIGKILL);
-    running.end_within(Duration::from_secs(10));
+    remote.kill_while_verifying();
     let id = remote.bench.run().id();
     remote
         .server
@@ -297,10 +306,7 @@ fn a_sweep_leaves_a_run_alone_that_somebody_works_on() {
 
     // The same run, killed, is what a sweep is for.
     fs::write(&hold, "").unwrap();
-    let mut killed = remote.bench.start(remote.command(&["run", "spec.yaml"]));
-    killed.until("an agent at work", || remote.times_run() == 2);
-    killed.signal(Signal::SIGKILL);
-    killed.end_within(Duration::from_secs(10));
+    remote.kill_while_working(2);
     sweep().expect(0).says(&["closed 1 of 1"]);
     assert_eq!(remote.live(), 0);
     remote.server.stop().expect(0);
@@ -312,10 +318,7 @@ fn k17_a_sweep_says_nothing_is_left_only_of_what_it_could_look_at() {
     let script = format!("{COUNTED}while [ -e \"$1.hold\" ]; do sleep 0.05; done");
     remote.spec(&[crate::support::task("a")], &script, json!({}));
     let hold = remote.bench.write("count.hold", "");
-    let mut killed = remote.bench.start(remote.command(&["run", "spec.yaml"]));
-    killed.until("an agent at work", || remote.times_run() == 1);
-    killed.signal(Signal::SIGKILL);
-    killed.end_within(Duration::from_secs(10));
+    remote.kill_while_working(1);
     fs::remove_file(hold).unwrap();
     let sweep = |url: &str| {
         let mut command = remote.command(&["sweep"]);

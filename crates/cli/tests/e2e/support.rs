@@ -525,6 +525,25 @@ impl Local {
         bench.start(command).end()
     }
 
+    /// `harness fleet …` against this server, as people read it.
+    pub(crate) fn told(&self, bench: &Bench, args: &[&str]) -> Finished {
+        let mut command = bench.harness();
+        command
+            .arg("fleet")
+            .args(args)
+            .args(["--endpoint", &self.url]);
+        bench.start(command).end()
+    }
+
+    /// An instance of the demo's environment.
+    pub(crate) fn instance(&self, bench: &Bench, args: &[&str]) -> String {
+        let made = self.fleet(bench, &[&["instances", "make", "helpdesk"], args].concat());
+        made.expect(0).json()["instance_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
     pub(crate) fn stop(self) -> Finished {
         self.running.signal(Signal::SIGTERM);
         self.running.end()

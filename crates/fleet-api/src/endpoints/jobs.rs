@@ -52,6 +52,10 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub async fn create_job(&self, body: &CreateJobBody) -> Result<CreatedJob, Error> {
+        // A refusal may quote what it refuses.
+        for key in body.byok_keys.iter().flat_map(|keys| keys.values()) {
+            self.shared().secrets.learn(key);
+        }
         self.read(request::create_job(body)).await
     }
 

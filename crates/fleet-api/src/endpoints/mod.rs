@@ -1,6 +1,8 @@
 //! The calls that are one request each (or, for tasks, one per batch of keys).
 
+mod auth;
 mod jobs;
+mod judge;
 mod repeat;
 mod sessions;
 mod tasks;
@@ -16,7 +18,7 @@ use crate::task::{CODE_UNAVAILABLE, Task};
 use crate::types::{
     Account, EnvKey, Environment, HeartbeatBody, HeartbeatResponse, Instance, InstanceId,
     InstanceQuery, ProfileId, RequestId, Run, RunId, RunQuery, TaskKey, TaskList, TaskResponse,
-    VerifierId, VerifierRecord,
+    TaskVersionQuery, VerifierId, VerifierRecord,
 };
 
 impl Client {
@@ -215,6 +217,30 @@ impl Client {
     /// ```
     pub async fn task(&self, key: &TaskKey) -> Result<Task, Error> {
         let request = request::task(key).map_err(|error| Error::invalid_id("get task", error))?;
+        let answer = self.read(request).await?;
+        Ok(self.complete(answer).await)
+    }
+
+    /// One task, in a version or of a team that is not the current one.
+    ///
+    /// ```no_run
+    /// # async fn example(fleet: fleet_api::Client) -> Result<(), fleet_api::Error> {
+    /// use fleet_api::types::TaskVersionQuery;
+    ///
+    /// let query = TaskVersionQuery {
+    ///     version_id: Some("9d2c".into()),
+    ///     ..TaskVersionQuery::default()
+    /// };
+    /// println!("{}", fleet.task_version(&"task_desk_0007".into(), &query).await?.prompt);
+    /// # Ok(()) }
+    /// ```
+    pub async fn task_version(
+        &self,
+        key: &TaskKey,
+        query: &TaskVersionQuery,
+    ) -> Result<Task, Error> {
+        let request = request::task_version(key, query)
+            .map_err(|error| Error::invalid_id("get task", error))?;
         let answer = self.read(request).await?;
         Ok(self.complete(answer).await)
     }

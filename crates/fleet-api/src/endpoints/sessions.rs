@@ -1,11 +1,13 @@
 //! Sessions: what an agent and its model said to each other.
 
+use jiff::Timestamp;
+
 use crate::client::Client;
 use crate::error::Error;
 use crate::request;
 use crate::types::{
-    IngestBody, IngestResponse, JobId, JobSessions, SessionId, TraceJob, TraceJobBody,
-    TraceLogBody, Transcript,
+    IngestBody, IngestResponse, JobId, JobSessions, SessionId, SessionMessage, SessionStatus,
+    TraceJob, TraceJobBody, TraceLogBody, Transcript,
 };
 
 impl Client {
@@ -32,6 +34,62 @@ impl Client {
             ));
         }
         self.read(request::ingest(body)).await
+    }
+
+    /// Makes a session that is at work, with the messages that `body` has or, without any, with one that says so:
+    /// the service wants at least one. For agents that tell their messages as they come.
+    ///
+    /// ```no_run
+    /// # async fn example(fleet: fleet_api::Client) -> Result<(), fleet_api::Error> {
+    /// use fleet_api::types::{IngestBody, SessionMessage, SessionStatus};
+    ///
+    /// let body = IngestBody { model: Some("acme/agent-1".into()), ..IngestBody::default() };
+    /// let session = fleet.create_session(body).await?.session_id;
+    /// fleet.append_message(&session, SessionMessage::new("user", "Close ticket 2.")).await?;
+    /// fleet.complete_session(&session, SessionStatus::Completed, None).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn create_session(&self, body: IngestBody) -> Result<IngestResponse, Error> {
+        let mut body = body;
+        if body.messages.is_empty() {
+            body.messages
+                .push(SessionMessage::new("system", "[session created]"));
+        }
+        body.status.get_or_insert(SessionStatus::Running);
+        self.ingest_session(&body).await
+    }
+
+    /// Adds one message to a session.
+    pub async fn append_message(
+        &self,
+        session: &SessionId,
+        message: SessionMessage,
+    ) -> Result<IngestResponse, Error> {
+        let body = IngestBody {
+            messages: vec![message],
+            session_id: Some(session.clone()),
+            ..IngestBody::default()
+        };
+        self.ingest_session(&body).await
+    }
+
+    /// Ends a session, with a last message or, without one, with one that says so. When it ended is now, UTC.
+    pub async fn complete_session(
+        &self,
+        session: &SessionId,
+        status: SessionStatus,
+        last: Option<SessionMessage>,
+    ) -> Result<IngestResponse, Error> {
+        let last =
+            last.unwrap_or_else(|| SessionMessage::new("system", format!("[session {status}]")));
+        let body = IngestBody {
+            messages: vec![last],
+            session_id: Some(session.clone()),
+            status: Some(status),
+            ended_at: Some(Timestamp::now().to_string()),
+            ..IngestBody::default()
+        };
+        self.ingest_session(&body).await
     }
 
     /// The sessions of a job, by task.

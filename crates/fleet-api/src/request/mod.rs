@@ -1,9 +1,13 @@
 //! Every endpoint as a pure function from arguments to a request. Nothing here sends anything.
 
+mod auth;
 mod jobs;
+mod judge;
 mod sessions;
 
-use http::Method;
+use std::fmt;
+
+use http::{HeaderMap, Method};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,10 +15,13 @@ use crate::error::Error;
 use crate::rate::Lane;
 use crate::types::{
     CreateInstanceBody, EnvKey, ExecuteVerifierBody, HeartbeatBody, InstanceId, InstanceQuery,
-    InvalidId, ProfileId, ProjectKey, RunId, RunQuery, TaskKey, UpdateTaskBody, VerifierId,
+    InvalidId, ProfileId, ProjectKey, RunId, RunQuery, TaskKey, TaskVersionQuery, UpdateTaskBody,
+    VerifierId,
 };
 
+pub use auth::refresh_token;
 pub use jobs::{create_job, job, jobs, log_job, summarize_job};
+pub use judge::grade;
 pub use sessions::{create_trace_job, ingest, job_sessions, log_trace, transcript};
 
 /// Keys per task request. The official client puts all of them into one URL.
@@ -27,7 +34,8 @@ const KEY_BYTES_PER_REQUEST: usize = 6 * 1024;
 const BATCH: &str = "batch";
 
 /// A request that has not been sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ApiRequest {
     /// What it does, as it reads in errors: `create instance`.
     pub operation: &'static str,
@@ -37,6 +45,10 @@ pub struct ApiRequest {
     pub path: String,
     /// Query pairs, not yet escaped; a name may repeat.
     pub query: Vec<(&'static str, String)>,
+    /// Headers of this request alone, besides those of every request.
+    pub headers: HeaderMap,
+    /// Whether it is sent without the client's credential.
+    pub anonymous: bool,
     /// The JSON body.
     pub body: Option<Vec<u8>>,
     /// Whether it may be sent again.
@@ -47,13 +59,31 @@ pub struct ApiRequest {
     pub lane: Lane,
 }
 
+/// Bodies may hold secrets (a refresh token, keys lent to a job), so only their size is shown.
+impl fmt::Debug for ApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiRequest")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &self.query)
+            .field("body_bytes", &self.body.as_ref().map(Vec::len))
+            .field("repeat", &self.repeat)
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What sending a request twice does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Repeat {
     /// Nothing: it only reads.
     Harmless,
     /// The same as sending it once, or nothing that matters, as long as the request id is the same.
     SameId,
+    /// It acts once more: only an attempt that certainly had no effect is repeated.
+    Unacted,
     /// It may undo somebody else's change.
     Never,
 }
@@ -70,6 +100,8 @@ impl ApiRequest {
             method,
             path: path.into(),
             query: Vec::new(),
+            headers: HeaderMap::new(),
+            anonymous: false,
             body: None,
             repeat,
             retry_not_found: false,
@@ -286,6 +318,14 @@ pub fn task(key: &TaskKey) -> Result<ApiRequest, InvalidId> {
         "get task",
         format!("/v1/tasks/{}", key.path_segment()?),
     ))
+}
+
+/// `GET /v1/tasks/{key}`, of a version or a team that is not the current one.
+pub fn task_version(key: &TaskKey, query: &TaskVersionQuery) -> Result<ApiRequest, InvalidId> {
+    let request = task(key)?
+        .with("version_id", query.version_id.as_ref())
+        .with("team_id", query.team_id.as_ref());
+    Ok(request)
 }
 
 /// `PUT /v1/tasks/{key}`; never sent twice, as a second time could undo somebody else's change.

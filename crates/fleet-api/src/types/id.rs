@@ -14,6 +14,7 @@ pub const MAX_ID_BYTES: usize = 256;
 /// An id that cannot stand in a URL path, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} {id:?} cannot be used in a URL: {reason}")]
+#[non_exhaustive]
 pub struct InvalidId {
     /// What the id names, for example `instance id`.
     pub kind: &'static str,

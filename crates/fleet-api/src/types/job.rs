@@ -1,6 +1,7 @@
 //! Jobs: batches of sessions that the service runs, or that a caller collects.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -87,8 +88,9 @@ pub struct JobQuery {
     pub limit: Option<u64>,
 }
 
-/// Body of `POST /v1/jobs`. Fields without a value are not written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Body of `POST /v1/jobs`. Fields without a value are not written. `Debug` names the providers of
+/// `byok_keys` and shows no key.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateJobBody {
     /// A name, with `{id}`, `{sid}` and, at its end, `{i}` for what the service fills in.
@@ -173,6 +175,25 @@ impl Default for CreateJobBody {
             byok_ttl_minutes: None,
             harness: None,
         }
+    }
+}
+
+impl fmt::Debug for CreateJobBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let providers = self.byok_keys.as_ref().map(|keys| keys.keys());
+        f.debug_struct("CreateJobBody")
+            .field("name", &self.name)
+            .field("models", &self.models)
+            .field("pass_k", &self.pass_k)
+            .field("env_key", &self.env_key)
+            .field("project_key", &self.project_key)
+            .field("task_keys", &self.task_keys)
+            .field("excluded_task_keys", &self.excluded_task_keys)
+            .field("max_steps", &self.max_steps)
+            .field("mode", &self.mode)
+            .field("byok_providers", &providers)
+            .field("harness", &self.harness)
+            .finish_non_exhaustive()
     }
 }
 

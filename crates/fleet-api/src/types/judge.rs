@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::id::{ExecutionId, InstanceId, TaskKey};
@@ -90,14 +90,30 @@ impl Default for Rubric {
 pub struct Criterion {
     /// Its name.
     pub name: String,
-    /// Points it is worth.
+    /// Points it is worth; whole ones are written without a fraction.
+    #[serde(serialize_with = "points")]
     pub max_score: f64,
     /// Lines of `- N points: text`, highest first.
     #[serde(default)]
     pub description: String,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::cast_possible_truncation,
+    reason = "serde passes references; the range is checked just before"
+)]
+fn points<S: Serializer>(points: &f64, to: S) -> Result<S::Ok, S::Error> {
+    if points.fract() == 0.0 && points.abs() < 1e15 {
+        to.serialize_i64(*points as i64)
+    } else {
+        to.serialize_f64(*points)
+    }
+}
+
 /// A picture or file for the judge, from one of several sources.
+///
+/// `Attachment::s3`, `::url`, `::bytes` and `::collect` make one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attachment {

@@ -6,6 +6,7 @@
 //! that arrive as text or with a fraction are understood where nothing is lost by it.
 
 mod account;
+mod auth;
 mod environment;
 mod heartbeat;
 mod id;
@@ -14,6 +15,7 @@ mod job;
 mod judge;
 mod lenient;
 pub mod manager;
+mod region;
 mod run;
 mod session;
 mod task;
@@ -21,6 +23,7 @@ mod verifier;
 mod word;
 
 pub use account::Account;
+pub use auth::{RefreshBody, RefreshResponse};
 pub use environment::Environment;
 pub use heartbeat::{HeartbeatBody, HeartbeatResponse};
 pub use id::{
@@ -36,13 +39,16 @@ pub use job::{
     SummarizeJobBody, SummarizedJob,
 };
 pub use judge::{Attachment, Criterion, GradeBody, GradeResponse, GradedCriterion, Rubric};
+pub use region::Region;
 pub use run::{Run, RunActivity, RunQuery};
 pub use session::{
     IngestBody, IngestResponse, JobSessions, SessionInfo, SessionMessage, SessionStatus,
     SessionTask, SessionVerification, TaskSessions, TraceJob, TraceJobBody, TraceLogBody,
     Transcript, TranscriptMessage,
 };
-pub use task::{Project, ProjectList, TaskList, TaskResponse, UpdateTaskBody, VerifierData};
+pub use task::{
+    Project, ProjectList, TaskList, TaskResponse, TaskVersionQuery, UpdateTaskBody, VerifierData,
+};
 pub use verifier::{
     ExecuteResponse, ExecuteVerifierBody, VerifierCheck, VerifierFailure, VerifierRecord,
 };

@@ -69,6 +69,17 @@ pub struct SessionMessage {
     pub metadata: Option<Map<String, Value>>,
 }
 
+impl SessionMessage {
+    /// What `role` said.
+    pub fn new(role: impl Into<String>, content: impl Into<Value>) -> Self {
+        Self {
+            role: role.into(),
+            content: Some(content.into()),
+            ..Self::default()
+        }
+    }
+}
+
 /// Body of `POST /v1/sessions/ingest`: makes a session, or adds to the one that it names. Fields
 /// without a value are not written.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -8,8 +8,13 @@
 
 mod answers;
 mod create;
+mod credentials;
+mod environment;
+mod judge;
+mod keep_alive;
 mod limits;
 mod retries;
+mod sessions;
 mod support;
 mod tasks;
 mod verify;

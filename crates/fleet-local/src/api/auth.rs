@@ -15,7 +15,7 @@ use crate::gateway::is_loopback_host;
 use crate::identity;
 
 /// The one path that is called without a credential: it gives one.
-pub(super) const REFRESH: &str = "/v1/auth/refresh";
+pub(in crate::api) const REFRESH: &str = "/v1/auth/refresh";
 
 /// The key that callers must send, if any. Only its hash is kept.
 #[derive(Debug)]

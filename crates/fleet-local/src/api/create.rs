@@ -20,7 +20,7 @@ const DEFAULT_WAIT: Duration = Duration::from_mins(15);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Ids and names are kept as they come, but not without bound.
-const LONGEST_TEXT: usize = 1024;
+pub(super) const LONGEST_TEXT: usize = 1024;
 
 /// A checked create.
 #[derive(Debug)]
@@ -63,24 +63,7 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         .seconds("max_wait_seconds", 0, i64::MAX)
         .unwrap_or(DEFAULT_WAIT)
         .min(LONGEST_WAIT);
-    for name in env_variables.keys() {
-        if !is_variable_name(name) {
-            fields.problem(
-                "env_variables",
-                format!("{name:?} cannot be the name of an environment variable"),
-                "value_error",
-            );
-        }
-    }
-    for (name, value) in &env_variables {
-        if value.as_str().is_some_and(|text| text.contains('\0')) {
-            fields.problem(
-                "env_variables",
-                format!("the value of {name:?} contains a NUL character"),
-                "value_error",
-            );
-        }
-    }
+    fields.check_variables(&env_variables);
     fields.finish()?;
     let env_key = env_key.expect("its absence is a problem, and there are none");
 
@@ -98,11 +81,7 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
             "Image type '{COMPUTER_IMAGE}' is not offered by '{env_key}': none of its apps has a computer_mcp"
         )));
     }
-    let region = match region {
-        None => app.regions.first().cloned().unwrap_or_default(),
-        Some(region) if app.regions.contains(&region) => region,
-        Some(region) => return Err(ApiError::region_not_supported(&region, &app.regions)),
-    };
+    let region = known_region(region, &app.regions)?;
     let data_key = data_key.or_else(|| package.default_data_key().map(str::to_owned));
     let databases = match &data_key {
         None => crate::package::DatabasePaths::new(),
@@ -135,6 +114,15 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         package: package.clone(),
     };
     Ok(Create { spec, max_wait })
+}
+
+/// The region that was asked for, or the first one.
+fn known_region(asked: Option<String>, known: &[String]) -> Result<String, ApiError> {
+    match asked {
+        None => Ok(known.first().cloned().unwrap_or_default()),
+        Some(region) if known.contains(&region) => Ok(region),
+        Some(region) => Err(ApiError::region_not_supported(&region, known)),
+    }
 }
 
 /// The fields of a body, and what was wrong with those looked at so far: all problems are answered
@@ -223,6 +211,28 @@ impl Fields {
         }
         self.problem(field, "Input should be a valid dictionary", "dict_type");
         None
+    }
+
+    /// What the operating system takes as variables.
+    fn check_variables(&mut self, variables: &Map<String, Value>) {
+        for name in variables.keys() {
+            if !is_variable_name(name) {
+                self.problem(
+                    "env_variables",
+                    format!("{name:?} cannot be the name of an environment variable"),
+                    "value_error",
+                );
+            }
+        }
+        for (name, value) in variables {
+            if value.as_str().is_some_and(|text| text.contains('\0')) {
+                self.problem(
+                    "env_variables",
+                    format!("the value of {name:?} contains a NUL character"),
+                    "value_error",
+                );
+            }
+        }
     }
 
     fn integer(&mut self, field: &str) -> Option<i64> {

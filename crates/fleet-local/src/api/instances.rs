@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::auth::caller;
 use super::body::{Body, request_id};
 use super::create;
-use super::error::ApiError;
+use super::error::{ApiError, Problem};
 use super::query::Query;
 use super::record::record;
 use super::state::App;
@@ -334,16 +334,24 @@ fn request_record(request_id: &str, instance_id: &str, record: &Value) -> Value 
 }
 
 /// Runs exist by their instances: all that were ever made under a run id.
-pub(super) async fn runs(State(app): State<App>, query: Query) -> Json<Vec<Run>> {
+pub(super) async fn runs(State(app): State<App>, query: Query) -> Result<Json<Vec<Run>>, ApiError> {
     let mine = query.get("profile_id").is_none_or(identity::is_own_profile);
-    let wanted = |run: &RunTally| match query.get("active").unwrap_or("active") {
-        "inactive" => run.running == 0,
-        "all" => true,
-        _ => run.running > 0,
+    let wanted: fn(&RunTally) -> bool = match query.get("active") {
+        None | Some("active") => |run| run.running > 0,
+        Some("inactive") => |run| run.running == 0,
+        Some("all") => |_| true,
+        Some(_) => {
+            return Err(ApiError::invalid(vec![Problem {
+                place: "query",
+                field: "active".to_owned(),
+                message: "Input should be 'active', 'inactive' or 'all'".to_owned(),
+                kind: "enum",
+            }]));
+        }
     };
     let runs = app.store.runs();
     let runs = runs.into_iter().filter(|run| mine && wanted(run));
-    Json(
+    Ok(Json(
         runs.map(|run| Run {
             run_id: run.run_id.into(),
             running_count: run.running,
@@ -353,7 +361,7 @@ pub(super) async fn runs(State(app): State<App>, query: Query) -> Json<Vec<Run>>
             profile_id: Some(identity::PROFILE_ID.into()),
         })
         .collect(),
-    )
+    ))
 }
 
 fn unknown(id: &str) -> ApiError {

@@ -10,6 +10,7 @@ mod instances;
 mod jobs;
 mod judge;
 mod login;
+pub(crate) mod openapi;
 mod query;
 mod record;
 mod router;
@@ -21,6 +22,7 @@ mod verifiers;
 
 pub(crate) use auth::Credentials;
 pub(crate) use error::ApiError;
+pub use openapi::{ApiPlane, openapi};
 pub(crate) use router::service;
 pub use state::Verification;
 pub(crate) use state::{App, AppState, Verifications};

@@ -6,7 +6,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use futures::FutureExt;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
@@ -14,7 +13,10 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, judge, login, sessions, tasks, verifiers};
+use super::{auth, catalogue, instances, jobs, judge, login, openapi, sessions, tasks, verifiers};
+use crate::recorder::{AsSent, Plane};
+use crate::rejection::with_detail;
+use crate::routes::Routes;
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
 const BODY_LIMIT: usize = 32 << 20;
@@ -24,61 +26,67 @@ pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
 
 /// The whole control plane.
 pub(crate) fn service(app: App) -> Service {
-    let router = Router::new()
-        .route("/v1/env", get(catalogue::environments))
-        .route(
-            "/v1/env/instances",
-            post(instances::create).get(instances::list),
-        )
-        .route(
-            "/v1/env/instances/batch",
-            axum::routing::delete(instances::close_batch),
-        )
-        .route(
-            "/v1/env/instances/create-requests/{request_id}",
-            get(instances::create_request).delete(instances::cancel_create),
-        )
-        .route(
-            "/v1/env/instances/{id}",
-            get(instances::get).delete(instances::close),
-        )
-        .route(
-            "/v1/env/instances/{id}/heartbeat",
-            post(instances::heartbeat),
-        )
-        .route("/v1/env/runs", get(instances::runs))
-        .route("/v1/env/{env_key}", get(catalogue::one_environment))
-        .route("/v1/regions", get(catalogue::regions))
-        .route("/v1/account", get(catalogue::account))
-        .route("/v1/tasks", get(tasks::list).post(tasks::import))
-        .route("/v1/tasks/projects", get(tasks::projects))
-        .route("/v1/tasks/{key}", get(tasks::get).put(tasks::update))
-        .route("/v1/verifiers/check", get(verifiers::check))
-        .route("/v1/verifiers/execute", post(verifiers::execute))
-        .route("/v1/verifiers/{id}", get(tasks::verifier))
-        // "No gate here": instances of this server ask for no token.
-        .route("/v1/runner-auth/token", get(unknown))
-        .route(auth::REFRESH, post(login::refresh))
-        .route("/v1/judge/grade", post(judge::grade))
-        .route("/v1/traces/jobs", post(jobs::trace))
-        .route("/v1/traces/logs", post(sessions::log))
-        .route("/v1/sessions/ingest", post(sessions::ingest))
-        .route("/v1/sessions/job/{job_id}", get(sessions::of_job))
-        .route("/v1/sessions/{id}/transcript", get(sessions::transcript))
-        .route("/v1/jobs", get(jobs::list).post(jobs::create))
-        .route("/v1/jobs/{id}", get(jobs::get))
-        .route(
-            "/v1/eval_jobs/{job_id}/logs",
-            post(jobs::add_log).get(jobs::logs),
-        )
-        .route("/v1/summarize/job", post(jobs::summarize))
+    let recorder = app.host.recorder.clone();
+    let mut router = routes()
+        .into_router()
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(app.clone(), auth::guard))
+        .layer(middleware::map_response(with_detail))
         .layer(middleware::from_fn(catch_panics))
         .with_state(app);
+    if let Some(recorder) = recorder {
+        router = recorder.around(router, Plane::Control);
+    }
     MapRequest::new(router, tidy as fn(Request) -> Request)
+}
+
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
+        .get(openapi::PATH, openapi::control)
+        .get("/v1/env", catalogue::environments)
+        .post("/v1/env/instances", instances::create)
+        .get("/v1/env/instances", instances::list)
+        .delete("/v1/env/instances/batch", instances::close_batch)
+        .get(
+            "/v1/env/instances/create-requests/{request_id}",
+            instances::create_request,
+        )
+        .delete(
+            "/v1/env/instances/create-requests/{request_id}",
+            instances::cancel_create,
+        )
+        .get("/v1/env/instances/{id}", instances::get)
+        .delete("/v1/env/instances/{id}", instances::close)
+        .post("/v1/env/instances/{id}/heartbeat", instances::heartbeat)
+        .get("/v1/env/runs", instances::runs)
+        .get("/v1/env/{env_key}", catalogue::one_environment)
+        .get("/v1/regions", catalogue::regions)
+        .get("/v1/account", catalogue::account)
+        .get("/v1/tasks", tasks::list)
+        .post("/v1/tasks", tasks::import)
+        .get("/v1/tasks/projects", tasks::projects)
+        .get("/v1/tasks/{key}", tasks::get)
+        .put("/v1/tasks/{key}", tasks::update)
+        .get("/v1/verifiers/check", verifiers::check)
+        .post("/v1/verifiers/execute", verifiers::execute)
+        .get("/v1/verifiers/{id}", tasks::verifier)
+        // "No gate here": instances of this server ask for no token.
+        .get("/v1/runner-auth/token", unknown)
+        .post(auth::REFRESH, login::refresh)
+        .post("/v1/judge/grade", judge::grade)
+        .post("/v1/traces/jobs", jobs::trace)
+        .post("/v1/traces/logs", sessions::log)
+        .post("/v1/sessions/ingest", sessions::ingest)
+        .get("/v1/sessions/job/{job_id}", sessions::of_job)
+        .get("/v1/sessions/{id}/transcript", sessions::transcript)
+        .get("/v1/jobs", jobs::list)
+        .post("/v1/jobs", jobs::create)
+        .get("/v1/jobs/{id}", jobs::get)
+        .post("/v1/eval_jobs/{job_id}/logs", jobs::add_log)
+        .get("/v1/eval_jobs/{job_id}/logs", jobs::logs)
+        .post("/v1/summarize/job", jobs::summarize)
 }
 
 async fn unknown(uri: Uri) -> ApiError {
@@ -127,7 +135,8 @@ fn tidy(mut request: Request) -> Request {
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
+            let as_sent = std::mem::replace(request.uri_mut(), uri);
+            request.extensions_mut().insert(AsSent(as_sent));
         }
     }
     request

@@ -64,7 +64,10 @@ impl Worker {
             }))
             .await
             .map_err(|_| ArchiveError::Closed)?;
-        answer.await.unwrap_or(Err(ArchiveError::Closed.into()))
+        // Not made unless it is needed: making an error of the API logs it.
+        answer
+            .await
+            .unwrap_or_else(|_| Err(ArchiveError::Closed.into()))
     }
 
     /// Queues the work and waits for no more than a place in the queue. What goes wrong is logged.

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::Upstreams;
-use super::route::route;
+use super::route::{manager_of, route};
 use crate::api::error::ApiError;
 
 /// Headers that speak of one connection and not of the message (RFC 9110 §7.6.1), and those that a
@@ -31,6 +31,11 @@ pub(super) async fn forward(State(upstreams): State<Upstreams>, request: Request
         .uri()
         .path_and_query()
         .map_or("/", http::uri::PathAndQuery::as_str);
+    // Passed on, it would be the main app's answer, and nobody would see that the name is wrong.
+    if let Some(name) = manager_of(path) {
+        let message = format!("This instance has no app {name:?}");
+        return ApiError::new(StatusCode::BAD_REQUEST, message).into_response();
+    }
     let route = route(&upstreams.apps, upstreams.has_computer, path);
     let (app, prefix) = (route.app, route.prefix);
     let Ok(url) = format!("http://127.0.0.1:{}{}", app.port, route.target).parse::<reqwest::Url>()

@@ -32,6 +32,7 @@ use self::route::Upstream;
 use crate::api::error::ApiError;
 use crate::instance::Instance;
 use crate::manager;
+use crate::recorder::{Plane, Recorder};
 
 /// The image type with computer use over MCP; every other one only is a word that the apps are told.
 pub(crate) const COMPUTER_IMAGE: &str = "mcp";
@@ -64,6 +65,7 @@ impl Gateway {
         ports: &[u16],
         http: reqwest::Client,
         equipment: &Equipment,
+        recorder: Option<&Recorder>,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -79,7 +81,11 @@ impl Gateway {
         let root = format!("http://127.0.0.1:{port}/");
         for (index, (name, manager)) in managers(instance, equipment, &root).into_iter().enumerate()
         {
-            let manager = manager::router(manager);
+            let mut manager = manager::router(manager);
+            if let Some(recorder) = recorder {
+                let instance = instance.id.to_string();
+                manager = recorder.around(manager, Plane::Manager { instance });
+            }
             if index == 0 {
                 router = router.nest("/api/v1/env", manager.clone());
             }

@@ -85,6 +85,12 @@ pub(super) fn route<'a>(apps: &'a [Upstream], has_computer: bool, path: &str) ->
     Route::unchanged(main, path)
 }
 
+/// The app whose manager a path asks for. The managers that there are have routes of their own, so where this is asked there is no such app.
+pub(super) fn manager_of(path: &str) -> Option<&str> {
+    let (name, rest) = path.strip_prefix('/')?.split_once('/')?;
+    below(rest, "api/v1/env").map(|_| name)
+}
+
 /// To an MCP endpoint at its declared path. A slash at the end does not matter: agents write `…/mcp` and `…/mcp/`.
 fn mcp<'a>(
     app: &'a Upstream,
@@ -114,6 +120,24 @@ fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_to_a_manager_names_its_app() {
+        assert_eq!(manager_of("/calendar/api/v1/env"), Some("calendar"));
+        assert_eq!(
+            manager_of("/calendar/api/v1/env/resources?a"),
+            Some("calendar")
+        );
+        for path in [
+            "/",
+            "/calendar",
+            "/api/v1/env",
+            "/a/b/api/v1/env",
+            "/a/api/v1/environment",
+        ] {
+            assert_eq!(manager_of(path), None, "{path}");
+        }
+    }
 
     fn app(name: &str, port: u16, mcp: Option<&str>) -> Upstream {
         Upstream {

@@ -20,6 +20,7 @@ use crate::gateway::{Equipment, Gateway};
 use crate::manager::documents::DocumentReader;
 use crate::manager::files::{Baseline, Tree};
 use crate::package::Templates;
+use crate::recorder::Recorder;
 use crate::seam::HookError;
 use crate::store::Ledger;
 use crate::verify::VerifierService;
@@ -41,6 +42,8 @@ pub(crate) struct Host {
     /// From TERM to KILL.
     pub(crate) app_grace: Duration,
     pub(crate) ledger: Ledger,
+    /// Where requests to managers are written down.
+    pub(crate) recorder: Option<Recorder>,
     /// Runs what clients want to run inside of instances.
     pub(crate) verifier: Arc<VerifierService>,
     pub(crate) documents: DocumentReader,
@@ -135,13 +138,19 @@ async fn start(
         browser: browser.clone(),
         baseline: Arc::new(look_at_files(instance).await?),
     };
-    let gateway = Gateway::open(instance, &ports, host.http.clone(), &equipment)
-        .await
-        .map_err(|error| {
-            StartFailure::Failed(format!(
-                "the instance's address could not be opened: {error}"
-            ))
-        })?;
+    let gateway = Gateway::open(
+        instance,
+        &ports,
+        host.http.clone(),
+        &equipment,
+        host.recorder.as_ref(),
+    )
+    .await
+    .map_err(|error| {
+        StartFailure::Failed(format!(
+            "the instance's address could not be opened: {error}"
+        ))
+    })?;
     let root = format!("http://127.0.0.1:{}/", gateway.port());
     let urls = Urls {
         apps: instance

@@ -18,5 +18,7 @@ mod state;
 pub use cell::{Cell, compare_cells};
 pub use open::{OpenError, open_current, open_current_read_only, open_seed};
 pub use routes::router;
+#[cfg(test)]
+pub(crate) use routes::routes;
 pub use services::{Access, Services};
 pub use state::{InstanceManager, Mode, SqliteResource};

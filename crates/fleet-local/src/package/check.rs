@@ -595,7 +595,7 @@ mod tests {
             ),
             (
                 "key: desk\napps:\n  api: {command: [a]}\n",
-                vec!["apps.api", "manager"],
+                vec!["apps.api", "instance itself"],
             ),
             (
                 "key: desk\napps:\n  web: {command: [\"{prot}\"]}\n",

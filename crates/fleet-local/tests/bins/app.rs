@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, ExitCode};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,6 +122,8 @@ struct App {
     options: Options,
     started: Instant,
     exit: mpsc::Sender<u8>,
+    /// Whether `/events` may send its second event.
+    released: (Mutex<bool>, Condvar),
     listener: Mutex<Option<TcpListener>>,
 }
 
@@ -137,6 +139,7 @@ fn serve(options: &Options) -> ExitCode {
         },
         started: Instant::now(),
         exit: exit.clone(),
+        released: (Mutex::new(false), Condvar::new()),
         listener: Mutex::new(Some(listener.try_clone().unwrap())),
     });
     thread::spawn(move || {
@@ -192,6 +195,9 @@ fn answer(app: &App, stream: TcpStream) -> Option<()> {
         body
     };
     let body = String::from_utf8_lossy(&body).into_owned();
+    if path.starts_with("/events") {
+        return events(app, &stream, header("mcp-session-id").as_deref());
+    }
     let (status, text) = respond(app, &method, &path, &headers, &body);
     let reply = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\nx-app: yes\r\ncontent-encoding: test\r\n\r\n{text}",
@@ -199,6 +205,25 @@ fn answer(app: &App, stream: TcpStream) -> Option<()> {
     );
     let mut stream = stream;
     stream.write_all(reply.as_bytes()).ok()
+}
+
+/// One event at once, and another when `/release` was asked for.
+fn events(app: &App, mut stream: &TcpStream, session: Option<&str>) -> Option<()> {
+    let session = session.unwrap_or("none");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nmcp-session-id: {session}\r\nconnection: close\r\n\r\ndata: first\n\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    let (released, changed) = &app.released;
+    let released = released.lock().unwrap();
+    let (mut released, wait) = changed
+        .wait_timeout_while(released, LIFETIME, |released| !*released)
+        .unwrap();
+    if wait.timed_out() {
+        return None;
+    }
+    *released = false;
+    stream.write_all(b"data: second\n\n").ok()
 }
 
 fn respond(
@@ -217,6 +242,19 @@ fn respond(
         "/crash" => {
             eprintln!("about to crash, as told");
             app.exit.send(3).unwrap();
+            ok(String::new())
+        }
+        "/release" => {
+            *app.released.0.lock().unwrap() = true;
+            app.released.1.notify_all();
+            ok(String::new())
+        }
+        "/write" => {
+            std::fs::write(
+                body.split('\n').next().unwrap(),
+                body.split_once('\n').unwrap().1,
+            )
+            .unwrap();
             ok(String::new())
         }
         "/deaf" => {

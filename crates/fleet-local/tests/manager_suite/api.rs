@@ -573,7 +573,18 @@ async fn files_stay_inside_their_folder() {
         (&longer["exists"], &longer["content"]),
         (&json!(true), &Value::Null)
     );
+}
 
+#[tokio::test]
+async fn files_are_given_as_text_as_bytes_and_by_folder() {
+    let fixture = Fixture::new();
+    let root = fixture.folder.path();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::fs::create_dir_all(root.join("sub")).unwrap();
+    std::fs::write(root.join("sub/report.txt"), "hello world").unwrap();
+    std::fs::write(root.join("image.bin"), [0, 1, 2]).unwrap();
+    std::os::unix::fs::symlink(outside.path(), root.join("link")).unwrap();
+    std::os::unix::fs::symlink("sub/report.txt", root.join("inner")).unwrap();
     let (status, text) = fixture
         .send(
             Request::post("/fs/file/text")

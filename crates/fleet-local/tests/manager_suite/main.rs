@@ -7,3 +7,4 @@
 
 mod api;
 mod diff;
+mod expectations;

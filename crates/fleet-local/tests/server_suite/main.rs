@@ -6,13 +6,17 @@
 )]
 
 mod access;
+mod apps;
+mod browser;
 mod catalogue;
 mod creating;
+mod documents;
 mod ending;
 mod gateway;
 mod judging;
 mod listing;
 mod recording;
+mod requests_recorded;
 mod restarting;
 mod support;
 mod verifying;

@@ -208,3 +208,11 @@ pub(crate) fn entries(dir: &Path) -> Vec<PathBuf> {
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default()
 }
+
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever runs the tests must see what did not run"
+)]
+pub(crate) fn say_skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}

@@ -239,10 +239,9 @@ fn finished_work_is_still_scored_when_nothing_new_may_start() {
     assert!(permitted.try_recv().is_ok());
 }
 
-#[test]
-fn what_earlier_sittings_spent_counts() {
-    let mut events = begin();
-    events.extend([
+/// An agent of trial `a` worked for this many milliseconds and these dollars.
+fn worked(elapsed_ms: u64, cost_usd: f64) -> [Event; 3] {
+    [
         Event::ProvisionIntended {
             trial: id("a"),
             attempt: Attempt::FIRST,
@@ -268,15 +267,21 @@ fn what_earlier_sittings_spent_counts() {
                 steps: None,
                 session_id: None,
                 usage: Usage {
-                    cost_usd: Some(1.25),
+                    cost_usd: Some(cost_usd),
                     ..Usage::default()
                 },
                 leaked_processes: 0,
                 containment: 1,
-                elapsed_ms: 60_000,
+                elapsed_ms,
             }),
         },
-    ]);
+    ]
+}
+
+#[test]
+fn what_earlier_sittings_spent_counts() {
+    let mut events = begin();
+    events.extend(worked(60_000, 1.25));
     assert_eq!(spent(&fold(events)), (Duration::from_mins(1), 1.25));
 }
 
@@ -313,41 +318,7 @@ fn a_spent_budget_starts_nothing_and_lets_the_rest_finish() {
     };
     let (mut dispatcher, listener, told) = dispatcher(budgets);
     assert!(asks(&mut dispatcher, "a"));
-    for event in [
-        Event::ProvisionIntended {
-            trial: id("a"),
-            attempt: Attempt::FIRST,
-            request_id: RequestId::random(),
-            queue_ms: 0,
-        },
-        Event::Provisioned {
-            trial: id("a"),
-            attempt: Attempt::FIRST,
-            instance: InstanceId::new("i"),
-            elapsed_ms: 0,
-        },
-        Event::AgentFinished {
-            trial: id("a"),
-            attempt: Attempt::FIRST,
-            report: Box::new(AgentReport {
-                outcome: AgentOutcome::Completed,
-                exit_code: Some(0),
-                signal: None,
-                error: None,
-                final_answer: None,
-                verifiable: true,
-                steps: None,
-                session_id: None,
-                usage: Usage {
-                    cost_usd: Some(1.25),
-                    ..Usage::default()
-                },
-                leaked_processes: 0,
-                containment: 1,
-                elapsed_ms: 0,
-            }),
-        },
-    ] {
+    for event in worked(0, 1.25) {
         let _ = dispatcher.handle(recorded(event));
     }
     assert!(!asks(&mut dispatcher, "b"));

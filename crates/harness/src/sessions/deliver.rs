@@ -111,12 +111,11 @@ impl Sending<'_> {
         let body = self
             .parcel
             .body(self.job, self.session, batch.messages, batch.is_last);
-        let (request_id, may_be_there) = match pending {
-            Some(request) => (request.request_id, true),
-            None => {
-                let fresh = intend(self.context, self.parcel, offset, messages).await?;
-                (fresh, false)
-            }
+        let (request_id, may_be_there) = if let Some(request) = pending {
+            (request.request_id, true)
+        } else {
+            let fresh = intend(self.context, self.parcel, offset, messages).await?;
+            (fresh, false)
         };
         let session = self.ingest(&body, request_id, total, may_be_there).await?;
         confirm(self.context, self.parcel, &session, total, end).await?;

@@ -14,7 +14,7 @@ mod job;
 mod outgoing;
 mod parcel;
 mod stage;
-mod transcript;
+pub mod transcript;
 
 pub(crate) use courier::Courier;
 pub(crate) use job::SessionJob;

@@ -173,7 +173,8 @@ impl Agent {
         for number in 0..*length {
             let said = format!("{} {number}", self.instance);
             let message = serde_json::json!({"role": "assistant", "content": said});
-            lines.push_str(&format!("{message}\n"));
+            lines.push_str(&message.to_string());
+            lines.push('\n');
         }
         std::fs::write(path, lines).expect("the trial's folder is there");
     }

@@ -287,7 +287,10 @@ impl State {
             content.as_str().expect("text").to_owned()
         });
         session.messages.extend(said);
-        session.ended = body.status.as_ref().is_some_and(|status| status.is_ended());
+        session.ended = body
+            .status
+            .as_ref()
+            .is_some_and(fleet_api::types::SessionStatus::is_ended);
         IngestResponse {
             success: true,
             session_id: id,

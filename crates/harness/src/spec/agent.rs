@@ -476,12 +476,6 @@ pub(super) fn json_schema() -> Json {
     let word = schema::word(
         "A word; `{name}` placeholders and `${NAME}` are replaced, no shell is involved.",
     );
-    let env = json!({
-        "description": "Variables of the agent's environment.",
-        "type": "object",
-        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-        "additionalProperties": word,
-    });
     let mut command = schema::list(&word, "Program and arguments. No shell is involved.");
     command["minItems"] = json!(1);
     let mut agent = schema::object(
@@ -511,7 +505,7 @@ pub(super) fn json_schema() -> Json {
                     "What the agent reads on its standard input: nothing, the prompt, or the task as JSON. Default: none.",
                 ),
             ),
-            ("env", env),
+            ("env", env_schema(&word)),
             (
                 "inherit_env",
                 schema::list(
@@ -574,6 +568,15 @@ pub(super) fn json_schema() -> Json {
     );
     agent["anyOf"] = json!([{"required": ["command"]}, {"required": ["flt"]}]);
     agent
+}
+
+fn env_schema(word: &Json) -> Json {
+    json!({
+        "description": "Variables of the agent's environment.",
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": word,
+    })
 }
 
 #[cfg(test)]

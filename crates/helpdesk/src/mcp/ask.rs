@@ -121,7 +121,7 @@ pub(super) struct OneCustomer {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OneArticle {
-    /// The article's slug, as list_articles gives it.
+    /// The article's slug, as `list_articles` gives it.
     pub(super) slug: String,
 }
 

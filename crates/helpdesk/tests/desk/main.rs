@@ -11,4 +11,5 @@ mod api;
 mod common;
 mod examples;
 mod pages;
+mod tools;
 mod verify;

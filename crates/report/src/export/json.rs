@@ -62,7 +62,8 @@ struct Attempt<'a> {
 /// The session of an attempt at the service.
 #[derive(Serialize)]
 struct Session<'a> {
-    session_id: Option<&'a str>,
+    #[serde(rename = "session_id")]
+    id: Option<&'a str>,
     status: &'static str,
     messages: u64,
     error: Option<&'a str>,
@@ -125,7 +126,7 @@ impl<'a> Attempt<'a> {
 impl<'a> Session<'a> {
     fn of(session: &'a SessionRecord) -> Self {
         Self {
-            session_id: session.session_id.as_deref(),
+            id: session.session_id.as_deref(),
             status: session.as_str(),
             messages: session.messages,
             error: session.error.as_deref(),

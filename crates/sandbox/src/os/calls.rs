@@ -78,20 +78,25 @@ const NEVER: &[i64] = &[
     libc::SYS_vhangup,
 ];
 
-/// Modes, owners, times and attributes: Landlock does not know of them, so without read-only mounts they are denied altogether.
-const ATTRIBUTES: &[i64] = &[
+/// Modes, owners and attributes of an open file. Landlock does not know of these nor of those by path, so without read-only mounts all are
+/// denied.
+const ATTRIBUTES_OF_OPEN: &[i64] = &[
     libc::SYS_fchmod,
+    libc::SYS_fchown,
+    libc::SYS_fsetxattr,
+    libc::SYS_fremovexattr,
+];
+
+/// By path: a child of the worker shares the worker's writable mount, and Landlock does not know of these.
+const ATTRIBUTES_BY_PATH: &[i64] = &[
     libc::SYS_fchmodat,
     SYS_FCHMODAT2,
-    libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
     libc::SYS_setxattr,
     libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr,
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_chmod,
     #[cfg(target_arch = "x86_64")]
@@ -123,30 +128,6 @@ const SHARED: &[i64] = &[
     libc::SYS_semget,
     libc::SYS_msgget,
     libc::SYS_mq_open,
-];
-
-/// By path: a child of the worker shares the worker's writable mount, and Landlock does not know of these.
-const ATTRIBUTES_BY_PATH: &[i64] = &[
-    libc::SYS_fchmodat,
-    SYS_FCHMODAT2,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chmod,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chown,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_lchown,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utime,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utimes,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_futimesat,
 ];
 
 /// Linux 6.6; one number on every architecture.
@@ -181,7 +162,8 @@ pub(super) fn filters(role: Role, layers: &Layers) -> Result<Vec<BpfProgram>, St
     if role == Role::Program {
         deny_to_programs(&mut denied).map_err(|error| error.to_string())?;
         if !layers.holds(Layer::Mounts) {
-            denied.extend(ATTRIBUTES.iter().map(|call| (*call, Vec::new())));
+            let attributes = ATTRIBUTES_OF_OPEN.iter().chain(ATTRIBUTES_BY_PATH);
+            denied.extend(attributes.map(|call| (*call, Vec::new())));
         }
         if !layers.holds(Layer::Signals) {
             denied.extend(SIGNALS.iter().map(|call| (*call, Vec::new())));

@@ -106,8 +106,8 @@ fn plain(path: &str, text: String) -> Document {
         _ => data.insert("lines".to_owned(), lines.into()),
     };
     Document {
+        text,
         metadata,
         data,
-        text,
     }
 }

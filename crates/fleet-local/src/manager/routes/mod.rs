@@ -12,47 +12,51 @@ mod instance;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::state::InstanceManager;
+use crate::api::openapi;
+use crate::rejection::with_detail;
+use crate::routes::Routes;
 
 /// Request bodies; the longest are queries with a few thousand arguments.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The routes of one instance's manager, to be nested under its `…/api/v1/env`.
 pub fn router(manager: InstanceManager) -> Router {
-    Router::new()
-        .route("/resources", get(instance::resources))
-        .route("/reset", post(instance::reset))
-        .route("/health", get(instance::health))
-        .route("/timestamp", get(instance::timestamp))
-        .route(
-            "/execute_verifier_function",
-            post(instance::execute_function),
-        )
-        .route(
-            "/resources/sqlite/{name}/describe",
-            get(databases::describe),
-        )
-        .route("/resources/sqlite/{name}/query", post(databases::query))
-        .route("/diff/structured", post(databases::structured_diff))
-        .route("/diff/fs", post(files::changes))
-        .route("/fs/file", post(files::state))
-        .route("/fs/file/text", post(files::text))
-        .route("/fs/file/get", get(files::get))
-        .route("/fs/list", get(files::list))
-        .route("/fs/doc/text", post(documents::text))
-        .route("/fs/doc/metadata", post(documents::metadata))
-        .route("/fs/doc/structured", post(documents::structure))
-        .route("/resources/cdp/start", post(browser::start))
-        .route("/resources/cdp/describe", get(browser::describe))
+    routes()
+        .into_router()
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(map_response(with_detail))
         .with_state(manager)
+}
+
+pub(crate) fn routes() -> Routes<InstanceManager> {
+    Routes::new()
+        .get(openapi::PATH, openapi::manager)
+        .get("/resources", instance::resources)
+        .post("/reset", instance::reset)
+        .get("/health", instance::health)
+        .get("/timestamp", instance::timestamp)
+        .post("/execute_verifier_function", instance::execute_function)
+        .get("/resources/sqlite/{name}/describe", databases::describe)
+        .post("/resources/sqlite/{name}/query", databases::query)
+        .post("/diff/structured", databases::structured_diff)
+        .post("/diff/fs", files::changes)
+        .post("/fs/file", files::state)
+        .post("/fs/file/text", files::text)
+        .get("/fs/file/get", files::get)
+        .get("/fs/list", files::list)
+        .post("/fs/doc/text", documents::text)
+        .post("/fs/doc/metadata", documents::metadata)
+        .post("/fs/doc/structured", documents::structure)
+        .post("/resources/cdp/start", browser::start)
+        .get("/resources/cdp/describe", browser::describe)
 }
 
 async fn unknown() -> Response {

@@ -27,6 +27,7 @@ import selectors
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import sys
 import tempfile
@@ -162,6 +163,26 @@ def record(request):
     }
 
 
+def snapshot_of(db, path):
+    """The SDK's snapshot of a file, which is what older verifiers are written for: it can do more than one of a manager's database."""
+    from fleet import DatabaseSnapshot
+
+    quoted = lambda name: '"' + name.replace('"', '""') + '"'
+    with sqlite3.connect(path) as copy:
+        for table in db.describe().tables or []:
+            copy.execute(table.sql)
+            name = quoted(table.name)
+            # Generated columns are made anew.
+            columns = [quoted(row[1]) for row in copy.execute(f"PRAGMA table_xinfo({name})") if row[6] == 0]
+            # Literals, since JSON has no blobs.
+            rows = db.query(f"SELECT {', '.join(f'quote({column})' for column in columns)} FROM {name}")
+            if not rows.success:
+                raise RuntimeError(f"{table.name} could not be read: {rows.error}")
+            for row in rows.rows:
+                copy.execute(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(row)})")
+    return DatabaseSnapshot(path)
+
+
 def arguments(function, env, args, kwargs):
     """Fits the call to the function: older verifiers take two snapshots, and some take no answer."""
     signature = inspect.signature(function)
@@ -169,7 +190,7 @@ def arguments(function, env, args, kwargs):
     if names[:2] == ["before", "after"]:
         env.instance.load()
         answer = kwargs.get("transcript", kwargs.get("final_answer", args[0] if args else None))
-        snapshots = (env.db("seed").snapshot(), env.db("current").snapshot())
+        snapshots = (snapshot_of(env.db("seed"), "before.db"), snapshot_of(env.db("current"), "after.db"))
         return snapshots, ({"transcript": answer} if "transcript" in names else {})
     args, kwargs = list(args), dict(kwargs)
     takes_any = {parameter.kind for parameter in signature.parameters.values()}

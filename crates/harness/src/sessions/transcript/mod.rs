@@ -1,7 +1,7 @@
 //! What an agent leaves of its conversation, in any of the formats that agents write, as messages of a session.
 //!
 //! The format is seen in the content, not in the file's name: messages (a list, JSON lines, or a list inside of an
-//! object), items of OpenAI's Responses API, or a trajectory (ATIF). What cannot be read is left out and counted: a
+//! object), items of `OpenAI`'s Responses API, or a trajectory (ATIF). What cannot be read is left out and counted: a
 //! transcript is evidence, and half of one is better than none.
 
 mod atif;
@@ -20,14 +20,18 @@ const LISTS: [&str; 4] = ["messages", "transcript", "history", "conversation"];
 
 /// Which format it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// Messages with a role and a content.
     Messages,
+    /// Items of `OpenAI`'s Responses API.
     Responses,
+    /// A trajectory (ATIF).
     Atif,
 }
 
 impl Format {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The word for it in records.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
             Self::Responses => "openai-responses",
@@ -38,16 +42,17 @@ impl Format {
 
 /// A transcript that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Transcript {
-    pub(crate) format: Format,
+pub struct Transcript {
+    /// As what it was read.
+    pub format: Format,
     /// Never empty.
-    pub(crate) messages: Vec<SessionMessage>,
+    pub messages: Vec<SessionMessage>,
     /// Pieces that are no message of any known format.
-    pub(crate) unread: usize,
+    pub unread: usize,
 }
 
 /// Reads a transcript; `None` if there is no message in it.
-pub(crate) fn read(bytes: &[u8]) -> Option<Transcript> {
+pub fn read(bytes: &[u8]) -> Option<Transcript> {
     let mut transcript = match serde_json::from_slice(bytes) {
         Ok(whole) => read_value(whole),
         Err(_) => read_lines(bytes),

@@ -1,4 +1,4 @@
-//! Items of OpenAI's Responses API: what is said, thought, called and answered are items of their own.
+//! Items of `OpenAI`'s Responses API: what is said, thought, called and answered are items of their own.
 
 use fleet_api::types::SessionMessage;
 use serde_json::{Map, Value};

@@ -1,3 +1,5 @@
+//! Every form of a transcript reads as the same messages, and what cannot be read is counted.
+
 use serde_json::json;
 
 use super::*;
@@ -31,7 +33,8 @@ fn messages_are_known_as_a_list_as_lines_and_inside_of_an_object() {
     }
     let mut lines = String::new();
     for message in said.as_array().unwrap() {
-        lines.push_str(&format!("{message}\n"));
+        lines.push_str(&message.to_string());
+        lines.push('\n');
     }
     assert_eq!(read(lines.as_bytes()).unwrap(), expected);
     // The last line is what a killed agent had begun.

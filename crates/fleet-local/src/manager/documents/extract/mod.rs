@@ -18,7 +18,7 @@ pub(super) fn extract(kind: Kind, bytes: &[u8]) -> Result<Document, String> {
     let document = match kind {
         Kind::Docx => words::read(bytes),
         Kind::Pptx => slides::read(bytes),
-        Kind::Spreadsheet(_) => spreadsheet::read(bytes),
+        Kind::Spreadsheet(format) => spreadsheet::read(format, bytes),
         Kind::Pdf => pdf::read(bytes),
     }?;
     if document.text.len() > TEXT {

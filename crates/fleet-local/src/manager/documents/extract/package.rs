@@ -63,25 +63,32 @@ impl<'bytes> Package<'bytes> {
             let Some(xml) = self.part(part)? else {
                 continue;
             };
-            let mut name = None;
+            let mut property = None;
+            let mut text = String::new();
             pieces(&xml, |piece| match piece {
                 Piece::Open(element, _) => {
                     let known = PROPERTIES.iter().find(|(known, _)| *known == element);
-                    name = known.map(|(_, key)| *key);
+                    property = known.map(|(_, key)| *key);
+                    text.clear();
                 }
-                Piece::Text(text) => {
-                    if let Some(key) = name.filter(|_| !text.trim().is_empty()) {
-                        let number = matches!(key, "pages" | "words").then(|| text.parse::<u64>());
-                        let value = match number {
-                            Some(Ok(number)) => number.into(),
-                            _ => text.into(),
-                        };
-                        found.insert(key.to_owned(), value);
+                // A text comes in several pieces where it holds references.
+                Piece::Text(piece) => text.push_str(&piece),
+                Piece::Close(_) => {
+                    if let Some(key) = property.take().filter(|_| !text.trim().is_empty()) {
+                        found.insert(key.to_owned(), value(key, &text));
                     }
                 }
-                Piece::Close(_) => name = None,
             })?;
         }
         Ok(found)
+    }
+}
+
+/// Counts are numbers, everything else is as it is written.
+fn value(key: &str, text: &str) -> Value {
+    let count = matches!(key, "pages" | "words").then(|| text.parse::<u64>());
+    match count {
+        Some(Ok(count)) => count.into(),
+        _ => text.into(),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, String> {
         let text = document
             .extract_text_with_limit(&[number], STREAM)
             .map_err(|error| format!("page {number}: {error}"))?;
-        let text = text.trim_end().to_owned();
+        let text = text.trim().to_owned();
         pages.push(json!({"number": number, "text": text}));
         texts.push(text);
     }

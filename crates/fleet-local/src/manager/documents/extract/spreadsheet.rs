@@ -2,15 +2,29 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader as _, open_workbook_auto_from_rs};
+use calamine::{Data, Ods, Reader, Xls, Xlsb, Xlsx};
 use serde_json::{Value, json};
 
 use super::package::Package;
 use crate::manager::documents::Document;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Document, String> {
-    let mut workbook =
-        open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+type Bytes<'bytes> = Cursor<&'bytes [u8]>;
+
+/// Reads a spreadsheet of a format, by the end of its name.
+pub(super) fn read(format: &str, bytes: &[u8]) -> Result<Document, String> {
+    match format {
+        "xls" => read_as::<Xls<Bytes<'_>>>(bytes),
+        "xlsb" => read_as::<Xlsb<Bytes<'_>>>(bytes),
+        "ods" => read_as::<Ods<Bytes<'_>>>(bytes),
+        _ => read_as::<Xlsx<Bytes<'_>>>(bytes),
+    }
+}
+
+fn read_as<'bytes, R>(bytes: &'bytes [u8]) -> Result<Document, String>
+where
+    R: Reader<Bytes<'bytes>, Error: std::fmt::Display>,
+{
+    let mut workbook = R::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let (mut texts, mut sheets) = (Vec::new(), Vec::new());
     for name in workbook.sheet_names() {
         // Charts are sheets without cells.

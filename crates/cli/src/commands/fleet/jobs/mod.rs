@@ -1,0 +1,9 @@
+//! `harness fleet jobs`: batches of sessions.
+
+mod create;
+mod list;
+mod log;
+mod topic;
+
+pub(crate) use topic::JobsArgs;
+pub(super) use topic::jobs;

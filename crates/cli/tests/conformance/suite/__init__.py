@@ -1,0 +1,1 @@
+"""The official Python SDK, unmodified, against `harness local`: every public method, synchronous and asynchronous."""

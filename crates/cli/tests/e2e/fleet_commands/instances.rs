@@ -1,0 +1,256 @@
+//! Instances from the shell: made with everything that can be said of them, kept alive, and given back.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Local};
+
+#[test]
+fn an_instance_is_made_with_what_is_said_looked_at_and_closed() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    let made = local.fleet(
+        &bench,
+        &[
+            "instances",
+            "make",
+            "helpdesk:v1.0.0",
+            "--data",
+            "default",
+            "--ttl",
+            "10m",
+            "--heartbeat",
+            "1m",
+            "--run",
+            "r-1",
+            "--region",
+            "us-west-1",
+            "--var",
+            "A=1",
+            "--var",
+            "B:=[2]",
+        ],
+    );
+    let made = made.expect(0).json();
+    for (field, value) in [
+        ("status", json!("running")),
+        ("run_id", json!("r-1")),
+        ("data_key", json!("default")),
+        ("heartbeat_interval", json!(60)),
+        ("env_variables", json!({"A": "1", "B": [2]})),
+    ] {
+        assert_eq!(made[field], value, "{field}");
+    }
+    let id = made["instance_id"].as_str().unwrap();
+    let got = local
+        .fleet(&bench, &["instances", "get", id])
+        .expect(0)
+        .json();
+    assert_eq!(got["urls"], made["urls"]);
+    let told = local.told(&bench, &["instances", "get", id]);
+    let root = made["urls"]["root"].as_str().unwrap();
+    assert!(
+        told.expect(0)
+            .stdout
+            .contains(&format!("mcp          {root}mcp")),
+        "{}",
+        told.stdout
+    );
+    let beat = local
+        .fleet(&bench, &["instances", "heartbeat", id])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&beat["success"], &beat["interval_seconds"]),
+        (&json!(true), &json!(60))
+    );
+    for (args, number) in [
+        (&["--run", "r-1"][..], 1),
+        (&["--run-id", "other"], 0),
+        (&["--env", "helpdesk"], 1),
+        (&["--env", "other"], 0),
+        (&["--profile", "self"], 1),
+        (&["--status", "running"], 1),
+    ] {
+        let listed = local
+            .fleet(&bench, &[&["instances", "list"], args].concat())
+            .json();
+        assert_eq!(listed.as_array().unwrap().len(), number, "{args:?}");
+    }
+    let closed = local
+        .fleet(&bench, &["instances", "close", id])
+        .expect(0)
+        .json();
+    assert_eq!(closed[0]["instance_id"], id);
+    let again = local.told(&bench, &["instances", "close", id, "no-such"]);
+    again.expect(0);
+    local
+        .fleet(&bench, &["instances", "heartbeat", id])
+        .expect(2);
+    local.stop().expect(0);
+    bench.assert_nothing_alive(Duration::ZERO);
+}
+
+#[test]
+fn the_same_request_id_finds_the_same_instance() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    let id = "6f0ecf0b-5a0f-4a3e-9c55-0e7ad7a5f1c2";
+    let first = local.instance(&bench, &["--request-id", id]);
+    let second = local.instance(&bench, &["--request-id", id]);
+    assert_eq!(first, second);
+    local.stop().expect(0);
+}
+
+#[test]
+fn an_instance_of_a_task_has_the_tasks_data_and_variables() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    let made = local.fleet(
+        &bench,
+        &[
+            "instances",
+            "make",
+            "--task",
+            "helpdesk-count-urgent",
+            "--var",
+            "X=y",
+        ],
+    );
+    let made = made.expect(0).json();
+    assert_eq!(made["data_key"], "default");
+    assert_eq!(made["env_variables"]["X"], "y");
+    assert!(made["env_variables"]["CURRENT_DATE"].is_string(), "{made}");
+    local.stop().expect(0);
+}
+
+#[test]
+fn k6_an_instance_that_is_kept_alive_is_closed_at_ctrl_c_or_left_if_that_was_said() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    for (args, left) in [
+        (&["--keep-alive"][..], 0),
+        (&["--keep-alive", "--leave"], 1),
+    ] {
+        let mut command = bench.harness();
+        command
+            .args([
+                "fleet",
+                "instances",
+                "make",
+                "helpdesk",
+                "--endpoint",
+                &local.url,
+            ])
+            .args(args);
+        let mut running = bench.start(command);
+        let mut said = String::new();
+        let begun = std::time::Instant::now();
+        while !said.contains("keeping ") {
+            said = running.stderr();
+            assert!(
+                begun.elapsed() < crate::support::PATIENCE && !running.is_over(),
+                "{said}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(
+            running.stdout().contains("heartbeat    every 60 s"),
+            "{}",
+            running.stdout()
+        );
+        running.signal(Signal::SIGINT);
+        running.end().expect(0);
+        let listed = local.fleet(&bench, &["instances"]).json();
+        assert_eq!(listed.as_array().unwrap().len(), left, "{args:?}: {listed}");
+    }
+    local.stop().expect(0);
+    bench.assert_nothing_alive(Duration::ZERO);
+}
+
+#[test]
+fn an_instance_that_ends_while_it_is_kept_alive_ends_the_command_and_says_so() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    let id = local.instance(&bench, &[]);
+    let mut command = bench.harness();
+    command.args([
+        "fleet",
+        "instances",
+        "heartbeat",
+        &id,
+        "--keep-alive",
+        "--endpoint",
+        &local.url,
+    ]);
+    let mut running = bench.start(command);
+    let begun = std::time::Instant::now();
+    while !running.stderr().contains("keeping ") {
+        assert!(begun.elapsed() < crate::support::PATIENCE && !running.is_over());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The instance is not monitored, so beats are far apart; Ctrl-C leaves it alive.
+    running.signal(Signal::SIGINT);
+    running
+        .end()
+        .expect(0)
+        .says(&["lives on", "harness fleet instances close"]);
+    let listed = local.fleet(&bench, &["instances"]).json();
+    assert_eq!(listed[0]["instance_id"], id.as_str());
+    local.stop().expect(0);
+}
+
+#[test]
+fn all_of_a_run_are_closed_only_if_somebody_says_yes() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    let mut mine: Vec<String> = (0..2)
+        .map(|_| local.instance(&bench, &["--run", "mine"]))
+        .collect();
+    let other = local.instance(&bench, &["--run", "other"]);
+    let living = || -> Vec<String> {
+        let listed = local.fleet(&bench, &["instances"]).json();
+        let id = |one: &Value| one["instance_id"].as_str().unwrap().to_owned();
+        listed.as_array().unwrap().iter().map(id).collect()
+    };
+    let all = ["instances", "close-all", "--run", "mine"];
+    let planned = local.fleet(&bench, &[&all[..], &["--dry-run"]].concat());
+    assert_eq!(planned.expect(0).json().as_array().unwrap().len(), 2);
+    local
+        .told(&bench, &[&all[..], &["--dry-run"]].concat())
+        .expect(0)
+        .says(&["dry run: 2 would be closed"]);
+    // Nobody can be asked.
+    local
+        .told(&bench, &all)
+        .expect(2)
+        .says(&["close 2 instances?", "--yes"]);
+    assert_eq!(living().len(), 3);
+    let closed = local
+        .fleet(&bench, &[&all[..], &["--yes"]].concat())
+        .expect(0)
+        .json();
+    let mut ids: Vec<String> = closed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["instance_id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    mine.sort();
+    assert_eq!(ids, mine);
+    assert_eq!(living(), [other]);
+    let none = local.fleet(&bench, &[&all[..], &["--yes"]].concat());
+    assert_eq!(none.expect(0).json(), json!([]));
+    local
+        .fleet(
+            &bench,
+            &["instances", "close-all", "--profile", "self", "-y"],
+        )
+        .expect(0);
+    assert!(living().is_empty());
+    local.stop().expect(0);
+    bench.assert_nothing_alive(Duration::ZERO);
+}

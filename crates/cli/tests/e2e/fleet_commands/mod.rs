@@ -1,0 +1,10 @@
+//! The Fleet API from the shell, against the embedded server run by itself: every command as people and as programs
+//! read it, what it refuses, and what it asks before.
+
+mod answers;
+mod databases;
+mod evaluation;
+mod instances;
+mod refusals;
+mod runs_elsewhere;
+mod tasks;

@@ -1,0 +1,50 @@
+//! Gradings: which headers they bring, and whose token a refusal is about.
+
+use fleet_api::types::GradeBody;
+use fleet_api::{Client, ErrorKind};
+use serde_json::json;
+
+use crate::support::{KEY, Service, account, builder, detail, ok};
+
+fn with_judge(service: &Service) -> Client {
+    let builder = builder(&service.url).judge_token("judge-token-1".to_owned().into());
+    builder.cost_team_id("team-9").build().unwrap()
+}
+
+#[tokio::test]
+async fn a_grading_brings_the_judge_s_token_and_no_other_call_does() {
+    let service = Service::start(|seen| match seen.line.as_str() {
+        "POST /v1/judge/grade" => ok(&json!({"normalized_score": 0.5})),
+        _ => ok(&account()),
+    })
+    .await;
+    let client = with_judge(&service);
+    let graded = client.grade(&GradeBody::of("a1", "be kind")).await.unwrap();
+    assert_eq!(graded.score(), Ok(0.5));
+    client.account().await.unwrap();
+    let seen = service.seen();
+    let headers = |at: usize| {
+        ["x-fleet-judge-token", "x-fleet-cost-team-id"].map(|name| seen[at].header(name).to_owned())
+    };
+    assert_eq!(headers(0), ["judge-token-1", "team-9"]);
+    assert_eq!(headers(1), ["", ""]);
+    assert_eq!(seen[0].header("authorization"), format!("Bearer {KEY}"));
+    assert_eq!(seen[0].json()["submission"], json!(null));
+}
+
+#[tokio::test]
+async fn a_refused_judge_s_token_is_not_taken_for_a_refused_key() {
+    let service =
+        Service::start(|_| detail(403, "Invalid or missing X-Fleet-Judge-Token judge-token-1"))
+            .await;
+    let body = GradeBody::of("a1", "be kind");
+    let error = with_judge(&service).grade(&body).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::JudgeToken { .. }) && !error.is_auth());
+    let text = format!("{error} {error:?}");
+    assert!(
+        text.contains("FLEET_JUDGE_TOKEN") && !text.contains("judge-token-1"),
+        "{text}"
+    );
+    let other = Service::start(|_| detail(401, "bad key")).await;
+    assert!(other.client().grade(&body).await.unwrap_err().is_auth());
+}
