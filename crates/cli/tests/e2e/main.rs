@@ -16,6 +16,7 @@ mod reports;
 mod resume;
 mod scale;
 mod secrets;
+mod sessions;
 mod signals;
 mod support;
 mod verifiers;
