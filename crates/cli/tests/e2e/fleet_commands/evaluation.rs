@@ -60,6 +60,9 @@ fn a_verification_says_its_score_and_only_a_missing_one_is_an_error() {
     let unscored = local.told(&bench, &["verify", "mine", &id, "--verifier", "bad.json"]);
     assert_eq!(unscored.code(), 3, "{}", unscored.stderr);
     unscored.says(&["error: "]);
+    // Nor is one of an instance that does not exist.
+    let nowhere = local.told(&bench, &["verify", task, "nope"]);
+    nowhere.expect(3).says(&["instance nope is unknown"]);
     local.stop().expect(0);
 }
 
