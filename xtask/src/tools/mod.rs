@@ -1,4 +1,4 @@
-//! What tests need beyond Rust: Python with the official SDK, a browser and a driver for it, and strace.
+//! What tests need beyond Rust: Python with the official SDK, schemathesis, a browser and a driver for it, and strace.
 
 mod chromium;
 mod node;
@@ -17,7 +17,7 @@ use crate::say::say;
 pub(crate) const PYTHON: &str = "HARNESS_TEST_PYTHON";
 /// The same one for the embedded server, which would make an environment of its own for Python verifiers.
 pub(crate) const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
-/// The program `schemathesis`.
+/// The program that tests a server by its `OpenAPI` document.
 pub(crate) const SCHEMATHESIS: &str = "HARNESS_TEST_SCHEMATHESIS";
 /// A Chromium or Chrome.
 pub(crate) const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
@@ -41,7 +41,12 @@ pub(crate) struct Tools {
 
 /// A Python with the official SDK in it.
 pub(crate) fn python(folder: &Path) -> Result<PathBuf> {
-    python::sdk(&folder.join("venv"))
+    python::get(&folder.join("venv"), python::SDK)
+}
+
+fn schemathesis(folder: &Path) -> Result<PathBuf> {
+    let python = python::get(&folder.join("schemathesis"), python::SCHEMATHESIS)?;
+    Ok(python.with_file_name("schemathesis"))
 }
 
 impl Tools {
@@ -55,10 +60,10 @@ impl Tools {
             python(folder),
         );
         tools.add(
-            "the API by its document",
+            "servers by their OpenAPI documents",
             &[SCHEMATHESIS],
             "schemathesis",
-            python::schemathesis(&folder.join("schemathesis")),
+            schemathesis(folder),
         );
         tools.add(
             "browser",

@@ -1,4 +1,4 @@
-//! Virtual environments: one with the official SDK and what its own tests need, one with what attacks the API by its document.
+//! Virtual environments: one with the official SDK and what its own tests need, one with what tests servers by their `OpenAPI` document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,31 +12,21 @@ use crate::say::say;
 
 /// The SDK is pinned to the version that the embedded server's own environments have: what the tests prove, they prove for this one.
 /// With its command line, and with what runs the tests that are in its wheel.
-const PACKAGES: [&str; 4] = [
+pub(super) const SDK: &[&str] = &[
     "fleet-python[cli]==0.2.133",
     "pytest>=8,<10",
     "pytest-asyncio>=1,<2",
     "pytest-mock>=3,<4",
 ];
 
-/// Apart from the SDK, whose dependencies it must not change.
-const SCHEMATHESIS: [&str; 1] = ["schemathesis==4.32.5"];
+/// Apart from the SDK, whose libraries it wants in other versions.
+pub(super) const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
 
 /// Written last; an environment without it is half made.
 const STAMP: &str = "harness-ready";
 
-/// The path of a `python` that has the SDK.
-pub(super) fn sdk(folder: &Path) -> Result<PathBuf> {
-    get(folder, &PACKAGES)
-}
-
-/// The path of the program `schemathesis`.
-pub(super) fn schemathesis(folder: &Path) -> Result<PathBuf> {
-    Ok(get(folder, &SCHEMATHESIS)?.with_file_name("schemathesis"))
-}
-
 /// The path of the `python` of an environment with these packages.
-fn get(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
+pub(super) fn get(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin").join("python");
     let stamp = folder.join(STAMP);
     let wanted = packages.join("\n");
@@ -51,7 +41,10 @@ fn get(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
         fs::remove_dir_all(folder)
             .with_context(|| format!("could not remove {}", folder.display()))?;
     }
-    say(format!("making a Python environment with {wanted} …").replace('\n', ", "));
+    say(format!(
+        "making a Python environment with {} …",
+        packages[0]
+    ));
     let make = || {
         run_quietly(
             Command::new(&base)
@@ -75,7 +68,7 @@ fn get(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
         "--no-input",
     ]);
     pip.args(packages);
-    run_quietly(&mut pip).context("the packages could not be installed")?;
+    run_quietly(&mut pip).with_context(|| format!("{} could not be installed", packages[0]))?;
     fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
     Ok(python)
 }
