@@ -376,7 +376,7 @@ pub(crate) struct LocalArgs {
     /// Write every request into this file, one JSON line each, secrets masked
     #[arg(long, value_name = "FILE", env = "HARNESS_RECORD")]
     pub(crate) record: Option<PathBuf>,
-    /// Print the OpenAPI document of the API, or of the manager of an instance, and stop
+    /// Print the document that describes the API, or the manager of an instance, and stop
     #[arg(long, value_enum, value_name = "PLANE", num_args = 0..=1, default_missing_value = "control")]
     pub(crate) openapi: Option<ApiPlaneArg>,
     /// Print where it listens as JSON

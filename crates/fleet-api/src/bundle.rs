@@ -15,7 +15,7 @@ pub const SOURCE_FILE: &str = "verifier.py";
 pub const REQUIREMENTS_FILE: &str = "requirements.txt";
 
 /// Every verifier may import the official client.
-const REQUIREMENTS: &str = "fleet-python\n";
+const REQUIREMENTS: &str = "fleet-python";
 
 /// A zip of a verifier's source and its requirements.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A `harness local` of a test's own, and programs that are given a time.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start<S: AsRef<OsStr>>(options: impl IntoIterator<Item = S>) -> Self {
+    /// With these variables.
+    pub(crate) fn start_with(variables: &[(&str, OsString)]) -> Self {
         let folder = TempDir::with_prefix("local-").unwrap();
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
@@ -41,8 +42,8 @@ impl Server {
         let mut process = command
             .arg("--record")
             .arg(folder.path().join("requests.jsonl"))
-            .args(options)
             .env("TMPDIR", folder.path())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("server.log")).unwrap())

@@ -1,0 +1,201 @@
+//! The same calls by the official SDK and by `fleet-api`, each at a server that records what it is asked: the requests are compared
+//! field by field, headers included.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod differences;
+#[path = "../local_server/mod.rs"]
+mod local_server;
+mod meant;
+mod page;
+mod request;
+mod retries;
+mod rust;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use differences::{Difference, between};
+use fleet_api::Client;
+use local_server::{KEY, Server, run};
+use meant::MEANT;
+use request::{Names, Request};
+use rust::CASES;
+use serde_json::Value;
+
+/// A Python that has the SDK; `cargo xtask test` makes one.
+const PYTHON: &str = "HARNESS_TEST_PYTHON";
+
+/// Beyond what a busy machine needs.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// So that instances have no browser, whatever the machine has.
+const NO_BROWSER: &str = "/no/such/browser";
+
+/// Asked for by the SDK once for each environment, by `fleet-api` once for each client, where it is first needed.
+const RUNNER_TOKEN: &str = "/v1/runner-auth/token";
+
+/// The case in which the server, too, uses the SDK.
+const FUNCTION: &str = "execute-a-function";
+const FUNCTION_PATH: &str = "/execute_verifier_function";
+
+/// One case: the requests of both sides.
+struct Compared {
+    case: &'static str,
+    sdk: Vec<Request>,
+    rust: Vec<Request>,
+}
+
+#[test]
+fn the_official_sdk_and_fleet_api_send_the_same_requests() {
+    let Some(python) = env::var_os(PYTHON) else {
+        return skipped();
+    };
+    let server = || {
+        let verifier_python = env::var_os(PYTHON).unwrap();
+        Server::start_with(&[
+            ("HARNESS_BROWSER", NO_BROWSER.into()),
+            ("HARNESS_VERIFIER_PYTHON", verifier_python),
+        ])
+    };
+    let (of_sdk, of_rust) = (server(), server());
+    let mut command = Command::new(&python);
+    command.arg("-B").arg(script("sdk.py"));
+    sdk(&mut command, &of_sdk.base_url, &of_sdk.path("home"));
+    let (status, text) = run(&mut command, &of_sdk.path("sdk.log"), LIMIT);
+    assert!(status.success() && text.ends_with("done\n"), "{text}");
+    let fleet = Client::builder(KEY.to_owned().into())
+        .base_url(&of_rust.base_url)
+        .build()
+        .unwrap();
+    runtime().block_on(async {
+        tokio::time::timeout(LIMIT, rust::make_all(fleet))
+            .await
+            .unwrap();
+    });
+    let compared = cases(&of_sdk.stop(), &of_rust.stop());
+
+    let mut faults = Vec::new();
+    let mut used = vec![false; MEANT.len()];
+    for case in &compared {
+        for fault in case.faults(&mut used) {
+            faults.push(format!("{}: {fault}", case.case));
+        }
+    }
+    assert!(faults.is_empty(), "{}\n{text}", faults.join("\n"));
+    for (meant, used) in MEANT.iter().zip(used) {
+        assert!(used, "no request shows: {}", meant.place);
+    }
+    page::check(&compared);
+}
+
+impl Compared {
+    /// Differences that are not meant, one line each; notes which of the meant ones were seen.
+    fn faults(&self, used: &mut [bool]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for difference in self.differences() {
+            match self.meant(&difference) {
+                Some(index) => used[index] = true,
+                None => faults.push(format!("{difference:?}")),
+            }
+        }
+        faults
+    }
+
+    /// Of the requests one by one, and of how many there are.
+    fn differences(&self) -> Vec<Difference> {
+        let pairs = self.sdk.iter().zip(&self.rust);
+        let mut all: Vec<Difference> = pairs.flat_map(|(sdk, rust)| between(sdk, rust)).collect();
+        if self.sdk.len() != self.rust.len() {
+            let lines = |requests: &[Request]| {
+                let lines: Vec<&str> = requests.iter().map(|request| &*request.line).collect();
+                Some(lines.join(", "))
+            };
+            all.push(Difference {
+                place: "number of requests".to_owned(),
+                sdk: lines(&self.sdk),
+                rust: lines(&self.rust),
+            });
+        }
+        all
+    }
+
+    fn meant(&self, difference: &Difference) -> Option<usize> {
+        MEANT
+            .iter()
+            .position(|meant| meant.covers(self.case, difference))
+    }
+}
+
+/// Both records, cut at the requests that mark the cases.
+fn cases(sdk: &[Value], rust: &[Value]) -> Vec<Compared> {
+    let (mut sdk, mut rust) = (cut(sdk), cut(rust));
+    assert_eq!(sdk.len(), CASES.len(), "cases of the SDK");
+    assert_eq!(rust.len(), CASES.len(), "cases of fleet-api");
+    CASES
+        .iter()
+        .zip(sdk.drain(..).zip(rust.drain(..)))
+        .map(|(case, (sdk, rust))| {
+            assert_eq!((sdk.0.as_str(), rust.0.as_str()), (*case, *case));
+            Compared {
+                case,
+                sdk: sdk.1,
+                rust: rust.1,
+            }
+        })
+        .collect()
+}
+
+fn cut(recorded: &[Value]) -> Vec<(String, Vec<Request>)> {
+    let mut names = Names::default();
+    let mut cases: Vec<(String, Vec<Request>)> = Vec::new();
+    for line in recorded {
+        let path = line["path"].as_str().unwrap();
+        if let Some(case) = path.strip_prefix("/v1/env/case-") {
+            cases.push((case.to_owned(), Vec::new()));
+            continue;
+        }
+        let (case, requests) = cases.last_mut().unwrap();
+        // The function asks its instance for this and that; it is the server that runs it.
+        let is_of_function = case == FUNCTION && !path.ends_with(FUNCTION_PATH);
+        if path != RUNNER_TOKEN && !is_of_function {
+            requests.push(names.request(line));
+        }
+    }
+    cases
+}
+
+/// The SDK reads credentials from the home folder and settings from variables: only these.
+fn sdk(command: &mut Command, base_url: &str, home: &Path) {
+    command
+        .env_clear()
+        .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", home)
+        .env("FLEET_API_KEY", KEY)
+        .env("FLEET_BASE_URL", base_url);
+}
+
+fn script(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/both_ways");
+    folder.join(name)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "says why nothing was tested; `cargo xtask test` sums it up"
+)]
+fn skipped() {
+    eprintln!("skipped: {PYTHON} names no Python with the SDK");
+}
