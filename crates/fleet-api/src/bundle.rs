@@ -78,7 +78,7 @@ mod tests {
         // A new value here means that every bundle stored at a service is uploaded anew.
         assert_eq!(
             Bundle::pack(source).sha256(),
-            "0aef751c0ee1c611b03f3d6c35751d63017ed1c8e975b7094e26345e98515c9f"
+            "db9ee88453ac77d2812d02ba88472be8fc8eabd7a47e276733e32fecd34577a6"
         );
         assert_ne!(Bundle::pack("x").sha256(), Bundle::pack("y").sha256());
     }
