@@ -168,7 +168,6 @@ async fn a_404_is_waited_out_until_the_instance_is_routed_and_is_an_answer_after
 #[tokio::test]
 async fn a_read_is_repeated_and_a_write_only_where_it_certainly_did_nothing() {
     let (service, manager) = start_with_token(|seen| match seen.number {
-        1 => status(502, &json!({})),
         2 => rows(&["n"], &json!([[1]])),
         3 => detail(429, "slower"),
         _ => status(502, &json!({})),
