@@ -2,11 +2,18 @@
 
 use serde_json::Value as Json;
 
+use super::database::Value;
+
 /// Whether two values of a row are the same: numbers by value, and two texts that hold JSON by what
 /// they hold, as writing it anew with other spaces changes nothing.
 pub(super) fn same_value(left: &Json, right: &Json) -> bool {
     match (left, right) {
         (Json::String(left), Json::String(right)) => same_text(left, right),
+        // SQLite has no truth values: they are stored as 1 and 0.
+        (Json::Bool(yes), number @ Json::Number(_))
+        | (number @ Json::Number(_), Json::Bool(yes)) => {
+            same_json(&Json::from(u8::from(*yes)), number)
+        }
         _ => same_json(left, right),
     }
 }
@@ -38,13 +45,10 @@ pub(super) fn same_key(left: &Json, right: &Json) -> bool {
 
 fn same_json(left: &Json, right: &Json) -> bool {
     match (left, right) {
-        (Json::Number(left), Json::Number(right)) => match (left.as_i64(), right.as_i64()) {
-            (Some(left), Some(right)) => left == right,
-            _ => left.as_f64() == right.as_f64(),
-        },
-        // SQLite has no truth values: they are stored as 1 and 0.
-        (Json::Bool(yes), Json::Number(number)) | (Json::Number(number), Json::Bool(yes)) => {
-            number.as_f64() == Some(f64::from(u8::from(*yes)))
+        // By way of the values, which are compared exactly: a double does not have all the digits
+        // of a large integer.
+        (Json::Number(_), Json::Number(_)) => {
+            Value::from_json(left.clone()) == Value::from_json(right.clone())
         }
         (Json::Array(left), Json::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(l, r)| same_json(l, r))
@@ -85,6 +89,11 @@ mod tests {
             (json!(null), json!("")),
             (json!("{\"a\": 1}"), json!("{\"a\": 2}")),
             (json!("{broken}"), json!("{ broken}")),
+            (json!("[true]"), json!("[1]")),
+            (
+                json!(9_007_199_254_740_993_i64),
+                json!(9_007_199_254_740_992.0),
+            ),
             (
                 json!(9_007_199_254_740_993_i64),
                 json!(9_007_199_254_740_992_i64),

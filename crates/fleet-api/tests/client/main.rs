@@ -13,6 +13,7 @@ mod environment;
 mod judge;
 mod keep_alive;
 mod limits;
+mod manager;
 mod retries;
 mod sessions;
 mod support;

@@ -84,6 +84,10 @@ impl fmt::Display for Expected {
 pub struct Key(Json);
 
 impl Key {
+    pub(super) fn as_json(&self) -> &Json {
+        &self.0
+    }
+
     pub(super) fn is(&self, row_id: &Json) -> bool {
         match (&self.0, row_id) {
             // A key of one field may come as a list of one value.

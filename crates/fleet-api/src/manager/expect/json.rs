@@ -10,6 +10,19 @@ use super::change::{Change, ChangeKind, Expected, Key};
 const ADDED: &str = "__added__";
 const REMOVED: &str = "__removed__";
 
+/// Every key that some form has. Another one would be a condition that nobody checks.
+const KEYS: [&str; 9] = [
+    "table",
+    "pk",
+    "type",
+    "fields",
+    "resulting_fields",
+    "no_other_changes",
+    "field",
+    "before",
+    "after",
+];
+
 /// A change that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", index.map(|index| format!("change {index}: ")).unwrap_or_default())]
@@ -46,6 +59,12 @@ pub(super) fn list(list: &Json) -> Result<Vec<Change>, ChangeError> {
 
 pub(super) fn change(json: &Json) -> Result<Change, ChangeError> {
     let spec = json.as_object().ok_or_else(|| wrong("it is no object"))?;
+    if let Some(key) = spec.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(wrong(format!(
+            "nobody knows {key:?}; known are {}",
+            KEYS.join(", ")
+        )));
+    }
     let table = spec
         .get("table")
         .and_then(Json::as_str)
@@ -56,7 +75,13 @@ pub(super) fn change(json: &Json) -> Result<Change, ChangeError> {
     let new = |kind| Change::new(table.to_owned(), Key::from(key.clone()), kind);
     match spec.get("type") {
         Some(Json::String(word)) => match word.as_str() {
-            "insert" => whole(new(ChangeKind::Insert), spec),
+            "insert" => match fields(spec, "fields")? {
+                // Read as no condition at all it would let any row pass.
+                Some(fields) if fields.is_empty() => Err(wrong(
+                    "`fields` names no field; leave it out if the row may be anything",
+                )),
+                _ => whole(new(ChangeKind::Insert), spec),
+            },
             "delete" => Ok(Change {
                 // Of a deleted row the named fields count and no others.
                 others: true,
@@ -73,6 +98,11 @@ pub(super) fn change(json: &Json) -> Result<Change, ChangeError> {
 }
 
 fn whole(change: Change, spec: &Map<String, Json>) -> Result<Change, ChangeError> {
+    if spec.contains_key("resulting_fields") {
+        return Err(wrong(
+            "`resulting_fields` is for modifications; a whole row names its `fields`",
+        ));
+    }
     let fields = fields(spec, "fields")?.unwrap_or_default();
     Ok(Change { fields, ..change })
 }
@@ -105,6 +135,12 @@ fn older(
     new: impl Fn(ChangeKind) -> Change,
     spec: &Map<String, Json>,
 ) -> Result<Change, ChangeError> {
+    if ["fields", "resulting_fields"]
+        .iter()
+        .any(|name| spec.get(*name).is_some_and(|fields| !fields.is_null()))
+    {
+        return Err(wrong("a change with fields needs a `type`"));
+    }
     let after = spec
         .get("after")
         .ok_or_else(|| wrong("either `type` or `after` is needed"))?;

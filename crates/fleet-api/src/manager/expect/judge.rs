@@ -5,10 +5,14 @@ use serde_json::{Map, Value as Json};
 use super::change::{Change, ChangeKind};
 use super::report::{FieldMismatch, Mismatch};
 use crate::manager::diff::Diff;
-use crate::types::manager::{IgnoreConfig, ModifiedRow, TableDiff};
+use crate::manager::same::same_key;
+use crate::types::manager::{IgnoreConfig, ModifiedRow, TableDiff, WholeRow};
 
 /// Under this name some services put a row's rowid among its fields.
 const ROWID: &str = "rowid";
+
+/// By this column the official client tells rows apart where no key is declared.
+const ID: &str = "id";
 
 /// One changed row of a difference.
 struct Row<'a> {
@@ -34,52 +38,109 @@ pub(super) fn unexpected(diff: &Diff, allowed: &[Change]) -> Vec<Mismatch> {
             data,
             ignore,
         };
-        for row in &table.added_rows {
-            let row = place(&row.row_id, &row.data);
-            mismatches.extend(of_whole_row(&row, ChangeKind::Insert, allowed));
+        for (rows, kind) in [
+            (&table.added_rows, ChangeKind::Insert),
+            (&table.removed_rows, ChangeKind::Delete),
+        ] {
+            let rows: Vec<Row<'_>> = rows
+                .iter()
+                .map(|row| place(whole_id(table, row), &row.data))
+                .collect();
+            mismatches.extend(of_whole_rows(&rows, kind, allowed));
         }
-        for row in &table.removed_rows {
-            let row = place(&row.row_id, &row.data);
-            mismatches.extend(of_whole_row(&row, ChangeKind::Delete, allowed));
-        }
-        for modified in &table.modified_rows {
-            let row = place(&modified.row_id, &modified.data);
-            mismatches.extend(of_modified_row(&row, modified, allowed));
+        for (index, modified) in table.modified_rows.iter().enumerate() {
+            let row = place(modified_id(table, modified), &modified.data);
+            // Rows of one key, as keys with NULL are, need a change each.
+            let earlier = table.modified_rows[..index]
+                .iter()
+                .filter(|earlier| same_key(modified_id(table, earlier), row.id))
+                .count();
+            mismatches.extend(of_modified_row(&row, modified, allowed, earlier));
         }
     }
     mismatches
 }
 
-/// The changes that did not happen.
+/// The key of a row that is on one side only. The official client takes `id` for the key of a table
+/// that declares none, and specs are written by what it takes.
+fn whole_id<'a>(table: &TableDiff, row: &'a WholeRow) -> &'a Json {
+    let id = row.data.get(ID).filter(|id| !id.is_null());
+    id.filter(|_| declares_no_key(table)).unwrap_or(&row.row_id)
+}
+
+/// As [`whole_id`]: what the key was before.
+fn modified_id<'a>(table: &TableDiff, row: &'a ModifiedRow) -> &'a Json {
+    let before = row.changes.get(ID).map(|change| &change.before);
+    let id = before
+        .or_else(|| row.data.get(ID))
+        .filter(|id| !id.is_null());
+    id.filter(|_| declares_no_key(table)).unwrap_or(&row.row_id)
+}
+
+fn declares_no_key(table: &TableDiff) -> bool {
+    matches!(table.primary_key.as_slice(), [only] if only == ROWID)
+}
+
+/// The changes that did not happen. A row is inserted or deleted once: of changes that name one
+/// twice, one is missing.
 pub(super) fn missing(diff: &Diff, expected: &[Change]) -> Vec<Mismatch> {
-    let happened = |change: &&Change| {
+    let is_like = |one: &Change, other: &Change| {
+        one.kind == other.kind && one.table == other.table && one.key.is(other.key.as_json())
+    };
+    let happened = |(index, change): &(usize, &Change)| {
+        let earlier = match change.kind {
+            ChangeKind::Modify => 0,
+            ChangeKind::Insert | ChangeKind::Delete => expected[..*index]
+                .iter()
+                .filter(|earlier| is_like(earlier, change))
+                .count(),
+        };
         diff.tables()
             .get(&change.table)
-            .is_some_and(|table| has_row(table, change))
+            .is_some_and(|table| rows(table, change) > earlier)
     };
     expected
         .iter()
-        .filter(|change| !happened(change))
-        .cloned()
-        .map(Mismatch::Missing)
+        .enumerate()
+        .filter(|place| !happened(place))
+        .map(|(_, change)| Mismatch::Missing(change.clone()))
         .collect()
 }
 
-fn has_row(table: &TableDiff, change: &Change) -> bool {
-    let is = |id: &Json| change.key.is(id);
+/// How many rows of the difference a change is about.
+fn rows(table: &TableDiff, change: &Change) -> usize {
+    let whole = |rows: &[WholeRow]| {
+        rows.iter()
+            .filter(|row| change.key.is(whole_id(table, row)))
+            .count()
+    };
     match change.kind {
-        ChangeKind::Insert => table.added_rows.iter().any(|row| is(&row.row_id)),
-        ChangeKind::Delete => table.removed_rows.iter().any(|row| is(&row.row_id)),
-        ChangeKind::Modify => table.modified_rows.iter().any(|row| is(&row.row_id)),
+        ChangeKind::Insert => whole(&table.added_rows),
+        ChangeKind::Delete => whole(&table.removed_rows),
+        ChangeKind::Modify => table
+            .modified_rows
+            .iter()
+            .filter(|row| change.key.is(modified_id(table, row)))
+            .count(),
     }
 }
 
 impl Row<'_> {
     fn candidates<'c>(&self, kind: ChangeKind, changes: &'c [Change]) -> Vec<&'c Change> {
-        let is_candidate = |change: &&Change| {
-            change.kind == kind && change.table == self.table && change.key.is(self.id)
-        };
-        changes.iter().filter(is_candidate).collect()
+        self.places(kind, changes)
+            .map(|place| &changes[place])
+            .collect()
+    }
+
+    /// The places of the changes that are about this row.
+    fn places(&self, kind: ChangeKind, changes: &[Change]) -> impl Iterator<Item = usize> {
+        changes
+            .iter()
+            .enumerate()
+            .filter(move |(_, change)| {
+                change.kind == kind && change.table == self.table && change.key.is(self.id)
+            })
+            .map(|(place, _)| place)
     }
 
     fn unexpected(&self, kind: ChangeKind) -> Mismatch {
@@ -101,17 +162,69 @@ impl Row<'_> {
     }
 }
 
-/// A row that is on one side only must fit one of its candidates; the report is of the closest.
-fn of_whole_row(row: &Row<'_>, kind: ChangeKind, allowed: &[Change]) -> Option<Mismatch> {
-    let candidates = row.candidates(kind, allowed);
-    let closest = candidates
+/// Every row that is on one side only must fit a change of its own; the report is of the closest.
+fn of_whole_rows(rows: &[Row<'_>], kind: ChangeKind, allowed: &[Change]) -> Vec<Mismatch> {
+    let fitting: Vec<Vec<usize>> = rows
         .iter()
-        .map(|change| misfits(row, change))
-        .min_by_key(Vec::len);
-    match closest {
-        None => Some(row.unexpected(kind)),
-        Some(fields) => row.with_fields(kind, fields),
+        .map(|row| {
+            row.places(kind, allowed)
+                .filter(|place| misfits(row, &allowed[*place]).is_empty())
+                .collect()
+        })
+        .collect();
+    let dealt = deal(&fitting, allowed.len());
+    let without = rows
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !dealt.contains(&Some(*number)));
+    without
+        .map(|(_, row)| {
+            let closest = row
+                .candidates(kind, allowed)
+                .into_iter()
+                .map(|change| misfits(row, change))
+                .min_by_key(Vec::len);
+            // One that fits is another row's.
+            closest
+                .and_then(|fields| row.with_fields(kind, fields))
+                .unwrap_or_else(|| row.unexpected(kind))
+        })
+        .collect()
+}
+
+/// Deals `changes` changes out to rows, each to one that it fits, to as many rows as possible
+/// (augmenting paths after Kuhn, 1955). Returns the row of each change.
+fn deal(fitting: &[Vec<usize>], changes: usize) -> Vec<Option<usize>> {
+    fn place(
+        row: usize,
+        fitting: &[Vec<usize>],
+        dealt: &mut [Option<usize>],
+        seen: &mut [bool],
+    ) -> bool {
+        fitting[row].iter().any(|&change| {
+            // The recursion ends because every level marks another change as seen.
+            if std::mem::replace(&mut seen[change], true) {
+                return false;
+            }
+            let is_free = dealt[change].is_none_or(|other| place(other, fitting, dealt, seen));
+            if is_free {
+                dealt[change] = Some(row);
+            }
+            is_free
+        })
     }
+    let mut dealt = vec![None; changes];
+    for row in 0..fitting.len() {
+        // Almost every row has one change of its own, and no path to look for.
+        match fitting[row].as_slice() {
+            [] => {}
+            [only] if dealt[*only].is_none() => dealt[*only] = Some(row),
+            _ => {
+                place(row, fitting, &mut dealt, &mut vec![false; changes]);
+            }
+        }
+    }
+    dealt
 }
 
 fn misfits(row: &Row<'_>, change: &Change) -> Vec<FieldMismatch> {
@@ -145,9 +258,14 @@ fn misfits(row: &Row<'_>, change: &Change) -> Vec<FieldMismatch> {
 }
 
 /// Several changes may name one row, a field each. A field fits if one of them lets it be so.
-fn of_modified_row(row: &Row<'_>, modified: &ModifiedRow, allowed: &[Change]) -> Option<Mismatch> {
+fn of_modified_row(
+    row: &Row<'_>,
+    modified: &ModifiedRow,
+    allowed: &[Change],
+    earlier: usize,
+) -> Option<Mismatch> {
     let candidates = row.candidates(ChangeKind::Modify, allowed);
-    if candidates.is_empty() {
+    if candidates.len() <= earlier {
         return Some(row.unexpected(ChangeKind::Modify));
     }
     let changed = modified

@@ -202,6 +202,22 @@ fn a_spec_that_cannot_be_read_says_where_and_why() {
             "list of pairs",
         ),
         (
+            json!({"table": "t", "pk": 1, "type": "insert", "fields": []}),
+            "names no field",
+        ),
+        (
+            json!({"table": "t", "pk": 1, "type": "insert", "feilds": [["a", 1]]}),
+            "\"feilds\"",
+        ),
+        (
+            json!({"table": "t", "pk": 1, "type": "insert", "resulting_fields": [["a", 1]]}),
+            "for modifications",
+        ),
+        (
+            json!({"table": "t", "pk": 1, "fields": [["a", 1]], "after": "__added__"}),
+            "needs a `type`",
+        ),
+        (
             json!({"table": "t", "pk": 1, "type": "modify", "fields": []}),
             "resulting_fields",
         ),
@@ -219,4 +235,71 @@ fn a_spec_that_cannot_be_read_says_where_and_why() {
         assert_eq!(error.index, Some(1), "{error}");
         assert!(error.to_string().contains(reason), "{error}");
     }
+}
+
+/// Rows of a table without a declared key, whose numbers are not their rowids.
+fn keyless(change: &Json) -> Diff {
+    let mut table = json!({"primary_key": ["rowid"]});
+    let entries = change.as_object().unwrap().clone();
+    table.as_object_mut().unwrap().extend(entries);
+    let tables = serde_json::from_value(json!({"logs": table})).unwrap();
+    Diff::new(tables, IgnoreConfig::default())
+}
+
+#[test]
+fn where_no_key_is_declared_rows_are_named_by_id_as_the_official_client_does() {
+    let modified = keyless(
+        &json!({"modified_rows": [{"row_id": 3, "changes": {"text": {"before": "a", "after": "b"}},
+        "data": {"rowid": 3, "id": 5, "text": "b"}}]}),
+    );
+    expect_exactly(&modified, &[Change::modify("logs", 5).field("text", "b")]).unwrap();
+    assert!(expect_only(&modified, &[Change::modify("logs", 3)]).is_err());
+    let renamed = keyless(
+        &json!({"modified_rows": [{"row_id": 3, "changes": {"id": {"before": 5, "after": 6}},
+        "data": {"rowid": 3, "id": 6}}]}),
+    );
+    expect_exactly(&renamed, &[Change::modify("logs", 5).field("id", 6)]).unwrap();
+    let plain = keyless(&json!({"added_rows": [{"row_id": 3, "data": {"rowid": 3, "text": "b"}}]}));
+    expect_exactly(&plain, &[Change::insert("logs", 3)]).unwrap();
+}
+
+#[test]
+fn rows_of_one_key_need_a_change_each_and_changes_of_one_row_are_counted() {
+    let row = |text: &str| json!({"row_id": null, "data": {"code": null, "text": text}});
+    let twice = |kind: &str| {
+        let tables = json!({"codes": {"primary_key": ["code"], kind: [row("a"), row("b")]}});
+        Diff::new(
+            serde_json::from_value(tables).unwrap(),
+            IgnoreConfig::default(),
+        )
+    };
+    for kind in ["added_rows", "removed_rows"] {
+        let change = |text: &str| {
+            let change = match kind {
+                "added_rows" => Change::insert("codes", Json::Null),
+                _ => Change::delete("codes", Json::Null),
+            };
+            change.field("text", text)
+        };
+        let diff = twice(kind);
+        // In whatever order they are named, and though the first also fits what is named last.
+        let any = Change {
+            fields: BTreeMap::new(),
+            ..change("")
+        };
+        expect_exactly(&diff, &[change("b"), change("a")]).unwrap();
+        expect_exactly(&diff, &[any.clone(), change("a")]).unwrap();
+        assert_eq!(
+            expect_only(&diff, &[any]).unwrap_err().iter().count(),
+            1,
+            "{kind}"
+        );
+        assert!(expect_only(&diff, &[change("a"), change("a")]).is_err());
+        let three = [change("a"), change("b"), change("b")];
+        expect_only(&diff, &three).unwrap();
+        assert!(expect_exactly(&diff, &three).is_err());
+    }
+    let twice = [Change::delete("drafts", 4), Change::delete("drafts", "4")];
+    let error = expect_exactly(&diff(), &twice).unwrap_err().to_string();
+    assert!(error.contains("drafts \"4\" was not deleted"), "{error}");
 }

@@ -2,45 +2,67 @@
 
 use std::collections::BTreeMap;
 
-use fleet_api::manager::{Diff, FieldMismatch, Mismatch, Mismatches};
+use fleet_api::manager::{Change, Diff, FieldMismatch, Mismatch, Mismatches, ModifiedRow};
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Helper {
     ExpectOnly,
+    /// As it is called by default: it looks at the rows that are named.
     ExpectOnlyV2,
+    /// With `use_structured_diff=True`.
+    ExpectOnlyV2OfDifference,
     ExpectExactly,
 }
 
 impl Helper {
-    pub(super) const ALL: [Self; 3] = [Self::ExpectOnly, Self::ExpectOnlyV2, Self::ExpectExactly];
+    pub(super) const ALL: [Self; 4] = [
+        Self::ExpectOnly,
+        Self::ExpectOnlyV2,
+        Self::ExpectOnlyV2OfDifference,
+        Self::ExpectExactly,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ExpectOnly => "expect_only",
-            Self::ExpectOnlyV2 => "expect_only_v2",
+            Self::ExpectOnlyV2 | Self::ExpectOnlyV2OfDifference => "expect_only_v2",
             Self::ExpectExactly => "expect_exactly",
         }
+    }
+
+    pub(super) fn takes_the_managers_difference(self) -> bool {
+        matches!(self, Self::ExpectOnlyV2OfDifference | Self::ExpectExactly)
     }
 }
 
 /// A fault of the SDK, by which its verdict may be the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Case {
-    /// `expect_only` with named rows looks at those alone, and at the number of rows of tables that are not named.
+    /// Without the manager's difference only the rows that are named are looked at, and at the number of rows of tables that are not named.
     PassesRowsThatNobodyNamed,
+    /// Without the manager's difference a row whose key is NULL is looked for by `= NULL`, which finds none.
+    PassesKeysOfNull,
     /// Of a modified row only the fields that changed are compared with those that are named.
     PassesUnchangedFields,
+    /// One change lets every row of its key be so, though keys repeat that are NULL or that nobody declared.
+    PassesRowsOfOneKey,
+    /// `expect_exactly` puts changes of one row and kind under one key: of two that name it, one is not looked for.
+    PassesChangesNamedTwice,
     /// A named field that the row does not have is not missed.
     PassesUnknownFields,
-    /// `expect_only_v2` makes a tuple of a key's list, whose text is never that of the list that the manager sends.
+    /// `expect_only_v2` with the manager's difference makes a tuple of a key's list, whose text is never that of the list that the manager sends.
     FailsKeysOfSeveralFields,
-    /// `expect_only_v2` wants every field of a deleted row named, against its description.
+    /// `expect_only_v2` with the manager's difference wants every field of a deleted row named, against its description.
     FailsUnnamedFieldsOfDeletedRows,
     /// A field that is part of the key must be named a second time.
     FailsKeyFieldsNotNamed,
     /// A text that holds the same JSON written otherwise is no change by the SDK's own comparison, but one by the manager's.
     FailsRewrittenJson,
+    /// `expect_only_v2` with the manager's difference takes a `pk` of NULL for one that was not given.
+    FailsKeysOfNull,
+    /// A table that declares no key is taken by rowid in the manager's difference, and by `id` everywhere else.
+    FailsKeysThatNobodyDeclared,
 }
 
 pub(super) struct Disagreement<'a> {
@@ -61,33 +83,61 @@ impl Disagreement<'_> {
         }
     }
 
+    /// Everything that is wrong must be something that the SDK does not see.
     fn false_pass(&self, mismatches: &Mismatches) -> Option<Case> {
-        let every = |is: &dyn Fn(&Mismatch) -> bool| mismatches.iter().all(is);
-        let is_unnamed_row = |mismatch: &Mismatch| match mismatch {
-            Mismatch::Unexpected { table, key, .. } => !self.names(table, key),
-            _ => false,
-        };
-        let of_fields =
-            |mismatch: &Mismatch, is: &dyn Fn(&str, &Value, &FieldMismatch) -> bool| match mismatch
+        let cases: Option<Vec<Case>> = mismatches.iter().map(|one| self.overlooked(one)).collect();
+        cases?.first().copied()
+    }
+
+    fn overlooked(&self, mismatch: &Mismatch) -> Option<Case> {
+        let looks_at_named_rows = !self.helper.takes_the_managers_difference();
+        match mismatch {
+            Mismatch::Unexpected { key, .. } | Mismatch::Fields { key, .. }
+                if looks_at_named_rows && key.is_null() =>
             {
-                Mismatch::Fields {
-                    table, key, fields, ..
-                } => fields.iter().all(|field| is(table, key, field)),
-                _ => false,
-            };
-        let is_unknown =
-            |mismatch: &Mismatch| of_fields(mismatch, &|_, _, field| field.found.is_none());
-        let is_unchanged = |mismatch: &Mismatch| {
-            of_fields(mismatch, &|table, key, field| {
-                !self.did_change(table, key, &field.field)
-            })
-        };
-        let passes_rows = self.helper == Helper::ExpectOnly;
-        if passes_rows && every(&is_unnamed_row) {
-            Some(Case::PassesRowsThatNobodyNamed)
-        } else if every(&is_unknown) {
+                Some(Case::PassesKeysOfNull)
+            }
+            Mismatch::Unexpected { table, key, .. }
+                if looks_at_named_rows && !self.changes.is_empty() && !self.names(table, key) =>
+            {
+                Some(Case::PassesRowsThatNobodyNamed)
+            }
+            Mismatch::Unexpected { table, key, .. } | Mismatch::Fields { table, key, .. }
+                if self.names(table, key) && self.repeats(table, key) =>
+            {
+                Some(Case::PassesRowsOfOneKey)
+            }
+            Mismatch::Fields {
+                table, key, fields, ..
+            } => self.overlooked_fields(table, key, fields),
+            Mismatch::Missing(change) => {
+                let is_it = |spec: &&Value| {
+                    Change::from_json(spec).is_ok_and(|other| {
+                        (other.table(), other.kind()) == (change.table(), change.kind())
+                            && other.key() == change.key()
+                    })
+                };
+                let times = self.changes.iter().filter(is_it).count();
+                (times > 1).then_some(Case::PassesChangesNamedTwice)
+            }
+            _ => None,
+        }
+    }
+
+    fn overlooked_fields(
+        &self,
+        table: &str,
+        key: &Value,
+        fields: &[FieldMismatch],
+    ) -> Option<Case> {
+        let is_unknown = |field: &FieldMismatch| field.found.is_none();
+        let is_unchanged = |field: &FieldMismatch| !self.did_change(table, key, &field.field);
+        if fields.iter().all(is_unknown) {
             Some(Case::PassesUnknownFields)
-        } else if every(&|mismatch| is_unchanged(mismatch) || is_unknown(mismatch)) {
+        } else if fields
+            .iter()
+            .all(|field| is_unknown(field) || is_unchanged(field))
+        {
             Some(Case::PassesUnchangedFields)
         } else {
             None
@@ -96,7 +146,8 @@ impl Disagreement<'_> {
 
     fn false_failure(&self) -> Option<Case> {
         let some = |is: &dyn Fn(&Value) -> bool| self.changes.iter().any(is);
-        let is_v2 = self.helper == Helper::ExpectOnlyV2;
+        let of_difference = self.helper.takes_the_managers_difference();
+        let is_v2_of_difference = self.helper == Helper::ExpectOnlyV2OfDifference;
         let count = |spec: &Value, name: &str| spec[name].as_array().map(Vec::len);
         let is_short = |spec: &Value| {
             let width = match spec["table"].as_str() {
@@ -106,13 +157,17 @@ impl Disagreement<'_> {
             };
             count(spec, "fields").is_some_and(|fields| fields < width)
         };
-        if is_v2 && some(&|spec| spec["pk"].is_array()) {
+        if is_v2_of_difference && some(&|spec| spec["pk"].is_array()) {
             Some(Case::FailsKeysOfSeveralFields)
-        } else if is_v2 && some(&|spec| spec["type"] == "delete" && is_short(spec)) {
+        } else if is_v2_of_difference && some(&|spec| spec["pk"].is_null()) {
+            Some(Case::FailsKeysOfNull)
+        } else if of_difference && some(&|spec| spec["table"] == "logs") {
+            Some(Case::FailsKeysThatNobodyDeclared)
+        } else if is_v2_of_difference && some(&|spec| spec["type"] == "delete" && is_short(spec)) {
             Some(Case::FailsUnnamedFieldsOfDeletedRows)
         } else if some(&|spec| spec["type"] == "insert" && is_short(spec)) {
             Some(Case::FailsKeyFieldsNotNamed)
-        } else if self.helper != Helper::ExpectOnly && self.rewrote_json {
+        } else if of_difference && self.rewrote_json {
             Some(Case::FailsRewrittenJson)
         } else {
             None
@@ -125,12 +180,26 @@ impl Disagreement<'_> {
             .any(|spec| spec["table"] == table && spec["pk"] == *key)
     }
 
+    /// Whether several changed rows have this key.
+    fn repeats(&self, table: &str, key: &Value) -> bool {
+        self.diff.tables().get(table).is_some_and(|table| {
+            let whole = table.added_rows.iter().chain(&table.removed_rows);
+            let whole = whole.map(|row| (&row.row_id, &row.data));
+            let modified = table.modified_rows.iter();
+            let rows = whole.chain(modified.map(|row| (&row.row_id, &row.data)));
+            rows.filter(|(id, data)| *id == key || data.get("id") == Some(key))
+                .count()
+                > 1
+        })
+    }
+
     fn did_change(&self, table: &str, key: &Value, field: &str) -> bool {
         self.diff.tables().get(table).is_some_and(|table| {
+            let is_it = |row: &ModifiedRow| row.row_id == *key || row.data.get("id") == Some(key);
             table
                 .modified_rows
                 .iter()
-                .any(|row| row.row_id == *key && row.changes.contains_key(field))
+                .any(|row| is_it(row) && row.changes.contains_key(field))
         })
     }
 }

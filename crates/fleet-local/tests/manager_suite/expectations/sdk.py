@@ -26,7 +26,7 @@ def change(given):
 def verdict(case):
     env = fleet.instance(case["url"])
     env.instance.load()
-    diff = env.db("seed").diff(env.db("current"), use_structured_diff=True)
+    diff = env.db("seed").diff(env.db("current"), use_structured_diff=case["structured"])
     changes = [change(given) for given in case["changes"]]
     said = io.StringIO()
     try:
@@ -34,7 +34,8 @@ def verdict(case):
             getattr(diff, case["helper"])(changes)
     except AssertionError as error:
         return {"passes": False, "says": str(error)}
-    if said.getvalue():
+    # It says so when it computes the difference itself, and would then be asked about something else than it should.
+    if "Warning" in said.getvalue() and case["structured"]:
         return {"error": said.getvalue()}
     return {"passes": True, "says": ""}
 

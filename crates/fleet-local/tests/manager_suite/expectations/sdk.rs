@@ -50,7 +50,7 @@ impl Sdk {
     }
 
     pub(super) fn ask(&mut self, url: &str, helper: Helper, changes: &[Value]) -> Verdict {
-        let question = json!({"url": url, "helper": helper.name(), "changes": changes});
+        let question = json!({"url": url, "helper": helper.name(), "structured": helper.takes_the_managers_difference(), "changes": changes});
         writeln!(self.questions.as_mut().unwrap(), "{question}").unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
