@@ -185,7 +185,7 @@ fn x1_a_run_that_was_killed_delivers_its_sessions_when_it_is_resumed() {
             .bench
             .start(scene.command(&["resume", "latest"]))
             .end();
-        resumed.code() == Some(0)
+        resumed.code() == 0
     }));
     let sessions = scene.sessions();
     assert_eq!(sessions.len(), 2, "{sessions:?}");
