@@ -1,4 +1,4 @@
-//! What tests need beyond Rust: Python with the official SDK, a browser and a driver for it, and strace.
+//! What tests need beyond Rust: Python with the official SDK, schemathesis, a browser and a driver for it, and strace.
 
 mod chromium;
 mod node;
@@ -17,6 +17,8 @@ use crate::say::say;
 pub(crate) const PYTHON: &str = "HARNESS_TEST_PYTHON";
 /// The same one for the embedded server, which would make an environment of its own for Python verifiers.
 pub(crate) const VERIFIER_PYTHON: &str = "HARNESS_VERIFIER_PYTHON";
+/// The program that tests a server by its `OpenAPI` document.
+pub(crate) const SCHEMATHESIS: &str = "HARNESS_TEST_SCHEMATHESIS";
 /// A Chromium or Chrome.
 pub(crate) const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
 /// An strace that may trace.
@@ -39,7 +41,12 @@ pub(crate) struct Tools {
 
 /// A Python with the official SDK in it.
 pub(crate) fn python(folder: &Path) -> Result<PathBuf> {
-    python::get(&folder.join("venv"))
+    python::get(&folder.join("venv"), python::SDK)
+}
+
+fn schemathesis(folder: &Path) -> Result<PathBuf> {
+    let python = python::get(&folder.join("schemathesis"), python::SCHEMATHESIS)?;
+    Ok(python.with_file_name("schemathesis"))
 }
 
 impl Tools {
@@ -51,6 +58,12 @@ impl Tools {
             &[PYTHON, VERIFIER_PYTHON],
             "Python",
             python(folder),
+        );
+        tools.add(
+            "servers by their OpenAPI documents",
+            &[SCHEMATHESIS],
+            "schemathesis",
+            schemathesis(folder),
         );
         tools.add(
             "browser",

@@ -1,4 +1,4 @@
-//! A virtual environment with the official SDK, and what its own tests need.
+//! Virtual environments: one with the official SDK and what its own tests need, one with what tests servers by their `OpenAPI` document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,24 @@ use crate::say::say;
 
 /// The SDK is pinned to the version that the embedded server's own environments have: what the tests prove, they prove for this one.
 /// With its command line, and with what runs the tests that are in its wheel.
-const PACKAGES: [&str; 4] = [
+pub(super) const SDK: &[&str] = &[
     "fleet-python[cli]==0.2.133",
     "pytest>=8,<10",
     "pytest-asyncio>=1,<2",
     "pytest-mock>=3,<4",
 ];
 
+/// Apart from the SDK, whose libraries it wants in other versions.
+pub(super) const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
+
 /// Written last; an environment without it is half made.
 const STAMP: &str = "harness-ready";
 
-/// The path of its `python`.
-pub(super) fn get(folder: &Path) -> Result<PathBuf> {
+/// The path of the `python` of an environment with these packages.
+pub(super) fn get(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin").join("python");
     let stamp = folder.join(STAMP);
-    let wanted = PACKAGES.join("\n");
+    let wanted = packages.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && is_executable(&python) {
         return Ok(python);
     }
@@ -38,7 +41,10 @@ pub(super) fn get(folder: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(folder)
             .with_context(|| format!("could not remove {}", folder.display()))?;
     }
-    say("making a Python environment with the official SDK …");
+    say(format!(
+        "making a Python environment with {} …",
+        packages[0]
+    ));
     let make = || {
         run_quietly(
             Command::new(&base)
@@ -61,8 +67,8 @@ pub(super) fn get(folder: &Path) -> Result<PathBuf> {
         "--disable-pip-version-check",
         "--no-input",
     ]);
-    pip.args(PACKAGES);
-    run_quietly(&mut pip).context("the official SDK could not be installed")?;
+    pip.args(packages);
+    run_quietly(&mut pip).with_context(|| format!("{} could not be installed", packages[0]))?;
     fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
     Ok(python)
 }

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use fleet_api::Client;
+use fleet_api::{Client, ClientBuilder, Login};
+use serde_json::{Value, json};
 
 use crate::support::{Bench, Local};
 
@@ -79,4 +80,25 @@ fn the_example_of_a_database_works() {
 #[test]
 fn the_example_of_a_session_works() {
     passes(|fleet| async move { session::run(&fleet).await });
+}
+
+#[test]
+fn a_login_is_refreshed_at_the_embedded_server_and_used() {
+    const KEY: &str = "the-key-of-this-test";
+    let bench = Bench::new();
+    let local = Local::start(&bench, &["--api-key", KEY]);
+    let path = bench.path("credentials.json");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let account = |builder: ClientBuilder| {
+        let client = builder.base_url(&local.url).build().unwrap();
+        runtime.block_on(client.account()).unwrap()
+    };
+    let by_key = account(Client::builder(KEY.into()));
+    let stale =
+        json!({"access_token": "not-a-token", "refresh_token": KEY, "team_id": by_key.team_id});
+    std::fs::write(&path, stale.to_string()).unwrap();
+    assert_eq!(account(Client::builder_with(Login::at(&path))), by_key);
+    let stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_ne!(stored["access_token"], "not-a-token");
+    local.stop().expect(0);
 }

@@ -9,6 +9,7 @@ mod client_examples;
 mod durable;
 mod fleet_commands;
 mod machine;
+mod openapi;
 mod outputs;
 mod quickstart;
 mod quota;

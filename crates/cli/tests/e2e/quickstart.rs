@@ -11,7 +11,7 @@ use crate::support::{Bench, PATIENCE, assert_row, project};
 
 const COLUMNS: &str = "run_id,task_key,variant,trial,status,passed,score,agent,exit_code,phase,error_kind,error,\
     attempts,teardown,env_key,data_key,instance_id,steps,input_tokens,output_tokens,cost_usd,started_at,queue_ms,\
-    provision_ms,agent_ms,verify_ms,teardown_ms,total_ms,verifier_execution_id,trial_dir";
+    provision_ms,agent_ms,verify_ms,teardown_ms,total_ms,verifier_execution_id,trial_dir,session_id,session";
 
 /// What a new user is promised, the build aside.
 const QUICKSTART: Duration = Duration::from_secs(60);

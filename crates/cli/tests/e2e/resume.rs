@@ -133,7 +133,7 @@ fn k6_finished_work_whose_instance_is_gone_is_done_again() {
     let id = remote.bench.run().id();
     remote
         .server
-        .fleet(&remote.bench, &["close", "--run-id", &id])
+        .fleet(&remote.bench, &["close", "--run-id", &id, "--yes"])
         .expect(0);
 
     remote

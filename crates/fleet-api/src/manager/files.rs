@@ -239,26 +239,50 @@ impl FileDiff {
     /// # Ok::<(), fleet_api::manager::FileMismatches>(())
     /// ```
     pub fn expect_exactly(&self, expected: &[FileChange]) -> Result<(), FileMismatches> {
+        let missing = expected
+            .iter()
+            .filter(|change| self.written(change).is_none())
+            .map(|change| format!("{}: it was not written", change.path));
+        FileMismatches::of(self.mismatches(expected).into_iter().chain(missing))
+    }
+
+    /// That no other files were written than these, which need not have been.
+    ///
+    /// # Errors
+    /// Every file that is not named, or holds something else.
+    ///
+    /// ```
+    /// use fleet_api::manager::{FileChange, FileDiff};
+    ///
+    /// FileDiff::default().expect_only(&[FileChange::at("/data/report.csv")])?;
+    /// # Ok::<(), fleet_api::manager::FileMismatches>(())
+    /// ```
+    pub fn expect_only(&self, allowed: &[FileChange]) -> Result<(), FileMismatches> {
+        FileMismatches::of(self.mismatches(allowed))
+    }
+
+    /// What is wrong with the files that were written.
+    fn mismatches(&self, named: &[FileChange]) -> Vec<String> {
         let mut mismatches = Vec::new();
         if (self.files.len() as u64) < self.total_files {
             let (listed, all) = (self.files.len(), self.total_files);
             mismatches.push(format!("only {listed} of {all} written files are listed"));
         }
-        for change in expected {
-            match self.files.iter().find(|file| file.path == change.path) {
-                Some(file) => mismatches.extend(change.misfits(file)),
-                None => mismatches.push(format!("{}: it was not written", change.path)),
-            }
+        for change in named {
+            mismatches.extend(
+                self.written(change)
+                    .into_iter()
+                    .flat_map(|file| change.misfits(file)),
+            );
         }
-        let is_named =
-            |file: &FileDiffEntry| expected.iter().any(|change| change.path == file.path);
+        let is_named = |file: &FileDiffEntry| named.iter().any(|change| change.path == file.path);
         let unnamed = self.files.iter().filter(|file| !is_named(file));
         mismatches.extend(unnamed.map(|file| format!("{}: it was written", file.path)));
-        if mismatches.is_empty() {
-            Ok(())
-        } else {
-            Err(FileMismatches(mismatches))
-        }
+        mismatches
+    }
+
+    fn written(&self, change: &FileChange) -> Option<&FileDiffEntry> {
+        self.files.iter().find(|file| file.path == change.path)
     }
 }
 
@@ -267,6 +291,14 @@ impl FileDiff {
 pub struct FileMismatches(Vec<String>);
 
 impl FileMismatches {
+    fn of(reasons: impl IntoIterator<Item = String>) -> Result<(), Self> {
+        let reasons: Vec<_> = reasons.into_iter().collect();
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        Err(Self(reasons))
+    }
+
     /// Every reason, each with the path that it is about.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
@@ -279,5 +311,49 @@ impl fmt::Display for FileMismatches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the files are not what was expected:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n- {line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diff(files: &[(&str, &str)], total: u64) -> FileDiff {
+        let entry = |(path, content): &(&str, &str)| FileDiffEntry {
+            path: (*path).to_owned(),
+            content: Some((*content).to_owned()),
+            ..FileDiffEntry::default()
+        };
+        FileDiff {
+            files: files.iter().map(entry).collect(),
+            total_files: total,
+            ..FileDiff::default()
+        }
+    }
+
+    #[test]
+    fn only_what_is_named_may_be_written_and_exactly_means_that_all_of_it_is() {
+        let found = diff(&[("/a", "one"), ("/b", "two")], 2);
+        let [a, b, c] = ["/a", "/b", "/c"].map(FileChange::at);
+        found.expect_exactly(&[a.clone(), b.clone()]).unwrap();
+        found
+            .expect_only(&[a.clone(), b.clone(), c.clone()])
+            .unwrap();
+        let missing = found.expect_exactly(&[a.clone(), b, c]).unwrap_err();
+        assert_eq!(
+            missing.iter().collect::<Vec<_>>(),
+            ["/c: it was not written"]
+        );
+        let unnamed = found.expect_only(&[a.content("1")]).unwrap_err();
+        assert_eq!(
+            unnamed.iter().collect::<Vec<_>>(),
+            ["/a: its text is another", "/b: it was written"]
+        );
+    }
+
+    #[test]
+    fn a_list_that_was_cut_proves_nothing() {
+        let cut = diff(&[("/a", "one")], 2);
+        assert!(cut.expect_only(&[FileChange::at("/a")]).is_err());
     }
 }

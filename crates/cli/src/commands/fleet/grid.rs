@@ -7,8 +7,8 @@ use crate::printer::{style, styled};
 /// Between two columns.
 const GAP: usize = 2;
 
-/// A column that is cut is never cut below this.
-const NARROWEST: usize = 12;
+/// A column that is cut keeps this much, and in a very narrow terminal at least that much.
+const NARROWEST: [usize; 2] = [12, 4];
 
 /// A column and how it is set.
 #[derive(Clone, Copy, Debug)]
@@ -133,23 +133,33 @@ fn lines(
 }
 
 /// Takes what is too much from the widest flexible column, again and again.
-fn fitted(mut widths: Vec<usize>, set: &[(bool, bool)], room: Option<usize>) -> Vec<usize> {
+fn fitted(widths: Vec<usize>, set: &[(bool, bool)], room: Option<usize>) -> Vec<usize> {
     let Some(room) = room else { return widths };
+    let narrowed = |widths, narrowest| narrowed(widths, set, room, narrowest);
+    NARROWEST.into_iter().fold(widths, narrowed)
+}
+
+fn narrowed(
+    mut widths: Vec<usize>,
+    set: &[(bool, bool)],
+    room: usize,
+    narrowest: usize,
+) -> Vec<usize> {
     let gaps = widths.len().saturating_sub(1) * GAP;
     loop {
         let total: usize = widths.iter().sum::<usize>() + gaps;
         let Some(excess) = total.checked_sub(room).filter(|excess| *excess > 0) else {
             return widths;
         };
-        let flexible = (0..widths.len()).filter(|at| set[*at].1 && widths[*at] > NARROWEST);
+        let flexible = (0..widths.len()).filter(|at| set[*at].1 && widths[*at] > narrowest);
         let mut by_width: Vec<usize> = flexible.collect();
         by_width.sort_by_key(|at| std::cmp::Reverse(widths[*at]));
         let Some(widest) = by_width.first() else {
             return widths;
         };
-        let next = by_width.get(1).map_or(NARROWEST, |at| widths[*at]);
+        let next = by_width.get(1).map_or(narrowest, |at| widths[*at]);
         // Down to the next widest, and one column more where both are as wide.
-        let step = (widths[*widest] - next.max(NARROWEST)).max(1);
+        let step = (widths[*widest] - next.max(narrowest)).max(1);
         widths[*widest] -= step.min(excess);
     }
 }

@@ -60,6 +60,9 @@ fn a_verification_says_its_score_and_only_a_missing_one_is_an_error() {
     let unscored = local.told(&bench, &["verify", "mine", &id, "--verifier", "bad.json"]);
     assert_eq!(unscored.code(), 3, "{}", unscored.stderr);
     unscored.says(&["error: "]);
+    // Nor is one of an instance that does not exist.
+    let nowhere = local.told(&bench, &["verify", task, "nope"]);
+    nowhere.expect(3).says(&["instance nope is unknown"]);
     local.stop().expect(0);
 }
 
@@ -179,4 +182,57 @@ fn raw_logs_of_a_job_are_taken_in_batches() {
         json!({"job_id": job, "entries": 150})
     );
     local.stop().expect(0);
+}
+
+#[test]
+fn a_judge_grades_by_text_or_criteria_and_one_that_gives_no_score_is_an_error() {
+    let bench = Bench::new();
+    let answer = json!({
+        "criteria": [{"name": "Done", "score": 1, "reasoning": "half of it"}],
+        "normalized_score": 0.5,
+        "feedback": "nearly",
+    });
+    let script = bench.write("judge.sh", format!("cat >/dev/null; echo '{answer}'\n"));
+    let command = format!("sh {}", script.display());
+    let local = Local::start(&bench, &["--judge-command", &command]);
+    let id = local.instance(&bench, &[]);
+    let criteria = json!([{"name": "Done", "max_score": 2, "description": "- 2 points: closed"}]);
+    bench.write("rubric.json", criteria.to_string());
+    let grade = [
+        "judge",
+        "grade",
+        &id,
+        "--rubric-file",
+        "rubric.json",
+        "--submission",
+        "I closed it.",
+    ];
+    let graded = local.fleet(&bench, &grade).expect(0).json();
+    assert_eq!(graded["normalized_score"], 0.5);
+    let told = local.told(&bench, &grade);
+    let text = &told.expect(0).stdout;
+    for part in ["score", "0.5", "half of it", "feedback\nnearly"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    for (args, parts) in [
+        (&["judge", "grade", &id][..], &["--rubric"][..]),
+        (
+            &["judge", "grade", &id, "--rubric-file", "judge.json"],
+            &["judge.json cannot be read"],
+        ),
+        (
+            &["judge", "grade", &id, "--rubric", "x", "--max-turns", "3"],
+            &["--agentic"],
+        ),
+    ] {
+        local.told(&bench, args).expect(2).says(parts);
+    }
+    local.stop().expect(0);
+    let without = Local::start(&bench, &[]);
+    let id = without.instance(&bench, &[]);
+    without
+        .told(&bench, &["judge", "grade", &id, "--rubric", "be kind"])
+        .expect(2)
+        .says(&["--judge-command"]);
+    without.stop().expect(0);
 }

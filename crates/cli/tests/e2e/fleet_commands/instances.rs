@@ -1,11 +1,11 @@
 //! Instances from the shell: made with everything that can be said of them, kept alive, and given back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Local};
+use crate::support::{Bench, Local, PATIENCE, Running, example};
 
 #[test]
 fn an_instance_is_made_with_what_is_said_looked_at_and_closed() {
@@ -126,80 +126,106 @@ fn an_instance_of_a_task_has_the_tasks_data_and_variables() {
     local.stop().expect(0);
 }
 
+/// `harness fleet instances …`, until it says that it keeps the instance alive.
+fn kept_alive(bench: &Bench, local: &Local, args: &[&str]) -> Running {
+    let mut running = begun(bench, local, args);
+    until_said(&mut running, "keeping ");
+    running
+}
+
+fn begun(bench: &Bench, local: &Local, args: &[&str]) -> Running {
+    let mut command = bench.harness();
+    command.args(["fleet", "instances"]).args(args);
+    command.args(["--endpoint", &local.url]);
+    bench.start(command)
+}
+
+fn until_said(running: &mut Running, what: &str) {
+    let begun = Instant::now();
+    while !running.stderr().contains(what) {
+        let said = running.stderr();
+        assert!(begun.elapsed() < PATIENCE && !running.is_over(), "{said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn living(bench: &Bench, local: &Local) -> Vec<String> {
+    let listed = local.fleet(bench, &["instances"]).json();
+    let id = |one: &Value| one["instance_id"].as_str().unwrap().to_owned();
+    listed.as_array().unwrap().iter().map(id).collect()
+}
+
 #[test]
 fn k6_an_instance_that_is_kept_alive_is_closed_at_ctrl_c_or_left_if_that_was_said() {
     let bench = Bench::new();
     let local = Local::start(&bench, &[]);
     for (args, left) in [
-        (&["--keep-alive"][..], 0),
-        (&["--keep-alive", "--leave"], 1),
+        (&["make", "helpdesk", "--keep-alive"][..], 0),
+        (&["make", "helpdesk", "--keep-alive", "--leave"], 1),
     ] {
-        let mut command = bench.harness();
-        command
-            .args([
-                "fleet",
-                "instances",
-                "make",
-                "helpdesk",
-                "--endpoint",
-                &local.url,
-            ])
-            .args(args);
-        let mut running = bench.start(command);
-        let mut said = String::new();
-        let begun = std::time::Instant::now();
-        while !said.contains("keeping ") {
-            said = running.stderr();
-            assert!(
-                begun.elapsed() < crate::support::PATIENCE && !running.is_over(),
-                "{said}"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert!(
-            running.stdout().contains("heartbeat    every 60 s"),
-            "{}",
-            running.stdout()
-        );
+        let running = kept_alive(&bench, &local, args);
+        let told = running.stdout();
+        assert!(told.contains("heartbeat    every 60 s"), "{told}");
         running.signal(Signal::SIGINT);
         running.end().expect(0);
-        let listed = local.fleet(&bench, &["instances"]).json();
-        assert_eq!(listed.as_array().unwrap().len(), left, "{args:?}: {listed}");
+        assert_eq!(living(&bench, &local).len(), left, "{args:?}");
     }
+    let id = living(&bench, &local).remove(0);
+    let running = kept_alive(&bench, &local, &["heartbeat", &id, "--keep-alive"]);
+    running.signal(Signal::SIGINT);
+    let ended = running.end();
+    ended
+        .expect(0)
+        .says(&["lives on", "harness fleet instances close"]);
+    assert_eq!(living(&bench, &local), [id]);
     local.stop().expect(0);
     bench.assert_nothing_alive(Duration::ZERO);
 }
 
 #[test]
-fn an_instance_that_ends_while_it_is_kept_alive_ends_the_command_and_says_so() {
+fn an_instance_that_ends_while_it_is_kept_alive_ends_the_command() {
     let bench = Bench::new();
     let local = Local::start(&bench, &[]);
-    let id = local.instance(&bench, &[]);
-    let mut command = bench.harness();
-    command.args([
-        "fleet",
-        "instances",
-        "heartbeat",
-        &id,
-        "--keep-alive",
-        "--endpoint",
-        &local.url,
-    ]);
-    let mut running = bench.start(command);
-    let begun = std::time::Instant::now();
-    while !running.stderr().contains("keeping ") {
-        assert!(begun.elapsed() < crate::support::PATIENCE && !running.is_over());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    // The instance is not monitored, so beats are far apart; Ctrl-C leaves it alive.
-    running.signal(Signal::SIGINT);
-    running
-        .end()
-        .expect(0)
-        .says(&["lives on", "harness fleet instances close"]);
-    let listed = local.fleet(&bench, &["instances"]).json();
-    assert_eq!(listed[0]["instance_id"], id.as_str());
+    let make = ["make", "helpdesk", "--heartbeat", "30s", "--keep-alive"];
+    let running = kept_alive(&bench, &local, &make);
+    let id = living(&bench, &local).remove(0);
+    local.fleet(&bench, &["instances", "close", &id]).expect(0);
+    running.end().expect(5).says(&[&id, "stopped"]);
     local.stop().expect(0);
+}
+
+#[test]
+fn k6_an_instance_whose_answer_comes_after_ctrl_c_is_closed_again() {
+    let bench = Bench::new();
+    let gate = bench.path("gate");
+    let wait = format!("while [ ! -e '{}' ]; do sleep 0.05; done", gate.display());
+    let package = json!({
+        "key": "slow",
+        "name": "Slow",
+        "versions": {"v1": "2026-11-01"},
+        "data": {"default": {"current": "seed.sql"}},
+        "setup": [["sh", "-c", wait]],
+        "apps": {"web": {
+            "command": ["{harness}", "demo", "helpdesk", "--db", "{db:current}", "--port", "{port}"],
+            "health": "/health",
+        }},
+    });
+    let seed = example("environments/helpdesk/seeds/default.sql");
+    bench.write("slow/seed.sql", std::fs::read(seed).unwrap());
+    bench.write("slow/environment.yaml", package.to_string());
+    let folder = bench.path("slow");
+    let local = Local::start(&bench, &["--environments", folder.to_str().unwrap()]);
+    let mut running = begun(&bench, &local, &["make", "slow"]);
+    running.until("an instance on its way", || {
+        !living(&bench, &local).is_empty()
+    });
+    running.signal(Signal::SIGINT);
+    until_said(&mut running, "waiting for the answer");
+    std::fs::write(&gate, "").unwrap();
+    running.end().expect(130).says(&["is closed again"]);
+    assert!(living(&bench, &local).is_empty());
+    local.stop().expect(0);
+    bench.assert_nothing_alive(Duration::ZERO);
 }
 
 #[test]
@@ -210,11 +236,6 @@ fn all_of_a_run_are_closed_only_if_somebody_says_yes() {
         .map(|_| local.instance(&bench, &["--run", "mine"]))
         .collect();
     let other = local.instance(&bench, &["--run", "other"]);
-    let living = || -> Vec<String> {
-        let listed = local.fleet(&bench, &["instances"]).json();
-        let id = |one: &Value| one["instance_id"].as_str().unwrap().to_owned();
-        listed.as_array().unwrap().iter().map(id).collect()
-    };
     let all = ["instances", "close-all", "--run", "mine"];
     let planned = local.fleet(&bench, &[&all[..], &["--dry-run"]].concat());
     assert_eq!(planned.expect(0).json().as_array().unwrap().len(), 2);
@@ -227,7 +248,7 @@ fn all_of_a_run_are_closed_only_if_somebody_says_yes() {
         .told(&bench, &all)
         .expect(2)
         .says(&["close 2 instances?", "--yes"]);
-    assert_eq!(living().len(), 3);
+    assert_eq!(living(&bench, &local).len(), 3);
     let closed = local
         .fleet(&bench, &[&all[..], &["--yes"]].concat())
         .expect(0)
@@ -241,7 +262,7 @@ fn all_of_a_run_are_closed_only_if_somebody_says_yes() {
     ids.sort();
     mine.sort();
     assert_eq!(ids, mine);
-    assert_eq!(living(), [other]);
+    assert_eq!(living(&bench, &local), [other]);
     let none = local.fleet(&bench, &[&all[..], &["--yes"]].concat());
     assert_eq!(none.expect(0).json(), json!([]));
     local
@@ -250,7 +271,7 @@ fn all_of_a_run_are_closed_only_if_somebody_says_yes() {
             &["instances", "close-all", "--profile", "self", "-y"],
         )
         .expect(0);
-    assert!(living().is_empty());
+    assert!(living(&bench, &local).is_empty());
     local.stop().expect(0);
     bench.assert_nothing_alive(Duration::ZERO);
 }

@@ -2,6 +2,7 @@
 //! read it, what it refuses, and what it asks before.
 
 mod answers;
+mod asking;
 mod databases;
 mod evaluation;
 mod instances;

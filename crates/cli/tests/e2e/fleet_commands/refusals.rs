@@ -127,7 +127,6 @@ const REFUSED: &[(&[&str], i32, &[&str])] = &[
         &["no `kind`"],
     ),
     (&["verify", "nope", "x"], 2, &["'nope' not found"]),
-    (&["verify", "helpdesk-new-ticket", "nope"], 3, &["nope"]),
     (
         &["verify", "x", "y", "--timeout", "10m"],
         2,

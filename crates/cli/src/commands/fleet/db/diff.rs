@@ -140,8 +140,8 @@ fn whole_row(sign: &str, row: &WholeRow, key: &[String], room: Option<usize>) ->
         .data
         .iter()
         .filter(|(name, _)| *name != ROWID && !key.contains(name));
-    let fields: BTreeMap<&str, String> = fields
-        .map(|(name, value)| (name.as_str(), json(value)))
+    let fields: BTreeMap<&str, [Option<String>; 2]> = fields
+        .map(|(name, value)| (name.as_str(), [Some(json(value)), None]))
         .collect();
     format!(
         "\n  {sign} {}{}",
@@ -152,8 +152,8 @@ fn whole_row(sign: &str, row: &WholeRow, key: &[String], room: Option<usize>) ->
 
 fn modified_row(row: &ModifiedRow, key: &[String], room: Option<usize>) -> String {
     let changes = row.changes.iter().map(|(name, change)| {
-        let change = format!("{} → {}", json(&change.before), json(&change.after));
-        (name.as_str(), change)
+        let sides = [&change.before, &change.after];
+        (name.as_str(), sides.map(|side| Some(json(side))))
     });
     let sign = styled(style::WARN, "~");
     format!(
@@ -180,22 +180,39 @@ fn identity(id: &Value, key: &[String]) -> String {
     named.join(", ")
 }
 
-/// Fields below their row, the values aligned, cut where the terminal ends.
-fn lines(fields: &BTreeMap<&str, String>, room: Option<usize>) -> String {
+/// Fields below their row, the values aligned: one, or before and after. In a terminal they are cut where it ends, and
+/// before and after stand below each other where one line has no room for both.
+fn lines(fields: &BTreeMap<&str, [Option<String>; 2]>, room: Option<usize>) -> String {
     const INDENT: usize = 6;
     let widest = fields.keys().map(|name| width(name)).max().unwrap_or(0);
-    let mut text = String::new();
-    for (name, value) in fields {
-        let left = room.map_or(usize::MAX, |room| {
-            room.saturating_sub(INDENT + widest + 2).max(12)
-        });
-        let value = if width(value) > left {
-            fit(value, left)
+    let left = room.map_or(usize::MAX, |room| {
+        room.saturating_sub(INDENT + widest + 2).max(12)
+    });
+    let cut = |value: String| {
+        if width(&value) > left {
+            fit(&value, left)
         } else {
-            value.clone()
-        };
-        let name = fit(&one_line(name), widest);
-        write!(text, "\n{}{name}  {value}", " ".repeat(INDENT)).expect("a string takes any text");
+            value
+        }
+    };
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let (indent, name) = (" ".repeat(INDENT), fit(&one_line(name), widest));
+        write!(text, "\n{indent}{name}  {}", cut(value)).expect("a string takes any text");
+    };
+    for (name, values) in fields {
+        let [before, after] = values
+            .each_ref()
+            .map(|value| value.clone().unwrap_or_default());
+        let both = format!("{before} → {after}");
+        if values[1].is_none() {
+            line(name, before);
+        } else if width(&both) <= left {
+            line(name, both);
+        } else {
+            line(name, before);
+            line("", format!("→ {after}"));
+        }
     }
     text
 }
@@ -246,7 +263,10 @@ mod tests {
              ~ id \"x\"\n      status  \"open\" → null"
         );
         let narrow = anstream::adapter::strip_str(&whole("t", &table, Some(20))).to_string();
-        assert!(narrow.contains("\"open\" → n…"), "{narrow}");
+        assert!(
+            narrow.contains("status  \"open\"\n              → null"),
+            "{narrow}"
+        );
     }
 
     #[test]

@@ -17,7 +17,6 @@ use crate::commands::fleet::output::Output;
 #[derive(Debug, Args)]
 pub(super) struct Statement {
     /// The statement, with `?` for its values; `-` reads it from stdin
-    #[arg(allow_hyphen_values = false)]
     sql: String,
     /// The value of the next `?`: a number, null, true, false or "quoted" text as JSON, all else as text
     #[arg(long = "arg", value_name = "VALUE", value_parser = input::scalar, allow_hyphen_values = true)]

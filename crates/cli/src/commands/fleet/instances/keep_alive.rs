@@ -120,10 +120,7 @@ async fn beat_on(instance: &Instance, client: &Client, out: Output) -> Failed {
             Ok(beat) if beat.success => {}
             Ok(_) => return lost(id, client, "the service did not take its heartbeat").await,
             Err(error) if error.is_retryable() => {
-                out.printer.error(format_args!(
-                    "heartbeat of {id}: {}; going on",
-                    error.to_line()
-                ));
+                out.note(format!("heartbeat of {id}: {}; going on", error.to_line()));
             }
             Err(error) => return lost(id, client, &error.to_line()).await,
         }

@@ -80,10 +80,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 pub(super) async fn make(args: MakeArgs, client: &Client, out: Output) -> Done {
     let create = create(&args, client).await?;
     out.note(format!("making an instance of {}", create.environment));
-    let instance = match until_made(&create, client, out).await {
-        Ok(instance) => instance,
-        Err(failed) => return Err(failed),
-    };
+    let instance = until_made(&create, client, out).await?;
     list::record(&instance, out)?;
     if args.keep_alive {
         let ending = if args.leave {
@@ -137,8 +134,7 @@ async fn until_made(
         made = &mut making => return made.map_err(|error| not_made(&error, create)),
         exit = keep_alive::asked_to_stop() => exit?,
     };
-    out.printer
-        .error("stopping: waiting for the answer to the create");
+    out.note("stopping: waiting for the answer to the create");
     match tokio::time::timeout(LAST_ANSWER, making).await {
         Ok(Ok(instance)) => {
             keep_alive::give_back(&instance.instance_id, client).await?;
