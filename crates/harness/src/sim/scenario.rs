@@ -181,7 +181,8 @@ impl World {
                     story.cut_sessions += cut_sessions(&record);
                     judge.after_a_kill(&record, &self.fleet);
                     // Sometimes the next sitting comes at once, sometimes when every lease has lapsed.
-                    tokio::time::sleep(self.dice.millis(0, 200_000)).await;
+                    let latest = self.dice.one_of(&[20_000, 200_000]);
+                    tokio::time::sleep(self.dice.millis(0, latest)).await;
                 }
                 Ended::Itself(told, exit) => {
                     story.exits.push(exit);
