@@ -274,6 +274,11 @@ fn call_of(method: &Method, path: &str) -> Call {
         ("GET", "/v1/env/instances", _) => Call::List,
         ("POST", "/v1/verifiers/execute", _) => Call::Execute,
         ("GET", "/v1/verifiers/check", _) => Call::Check,
+        ("POST", "/v1/traces/jobs", _) => Call::Job,
+        ("POST", "/v1/sessions/ingest" | "/v1/traces/logs", _) => Call::Session,
+        ("GET", path, _) if path.starts_with("/v1/sessions") || path.starts_with("/v1/jobs") => {
+            Call::LookAtSessions
+        }
         ("POST", _, Some(_)) => Call::Heartbeat,
         ("DELETE", _, Some(_)) => Call::Close,
         ("GET", _, Some(_)) => Call::Get,

@@ -32,6 +32,12 @@ pub enum Call {
     Close,
     /// `GET /v1/env/instances`.
     List,
+    /// `POST /v1/traces/jobs`.
+    Job,
+    /// `POST /v1/sessions/ingest`, and the end of a session by `POST /v1/traces/logs`.
+    Session,
+    /// Looking at jobs and sessions.
+    LookAtSessions,
     /// Everything else.
     Other,
     /// In a rule: every call, whatever it is.

@@ -11,13 +11,14 @@ mod journal;
 mod redactor;
 mod spec;
 mod task_file;
+mod transcript;
 mod wire;
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its folder in `corpus/` and its file in `fuzz/fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("agent_result", agent_result::target),
     ("bundle", bundle::target),
     ("csv", csv::target),
@@ -25,6 +26,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("redactor", redactor::target),
     ("spec", spec::target),
     ("task_file", task_file::target),
+    ("transcript", transcript::target),
     ("wire", wire::target),
 ];
 

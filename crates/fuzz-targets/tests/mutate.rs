@@ -124,5 +124,6 @@ mutations! {
     c4_damaged_secrets: "redactor";
     p1_p2_p3_p4_p9_p15_damaged_specs: "spec";
     p5_p6_damaged_task_files: "task_file";
+    x6_damaged_transcripts: "transcript";
     s10_v3_v4_v5_v6_damaged_answers: "wire";
 }

@@ -60,5 +60,6 @@ replays! {
     c4_redaction: "redactor";
     p1_p2_p3_p4_p9_p15_specs: "spec";
     p5_p6_task_files: "task_file";
+    x4_x6_transcripts: "transcript";
     s10_v3_v4_v5_v6_answers: "wire";
 }

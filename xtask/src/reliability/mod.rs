@@ -240,7 +240,7 @@ mod tests {
     fn tests_and_exceptions_are_counted() {
         assert_eq!(
             fixture().count(),
-            "1 of 99 rows are proved by 1 tests; 98 exceptions."
+            "1 of 105 rows are proved by 1 tests; 104 exceptions."
         );
     }
 

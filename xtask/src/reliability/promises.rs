@@ -63,7 +63,7 @@ pub(super) const PROMISES: [Promise; 8] = [
         tried_by: &[
             (
                 "thousands of simulated worlds",
-                "k6_v10_every_promise_holds_in_every_world",
+                "k6_v10_x1_every_promise_holds_in_every_world",
             ),
             (
                 "two harnesses on one run",

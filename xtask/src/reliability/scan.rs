@@ -140,7 +140,7 @@ fn rows_of(name: &str) -> Vec<String> {
 }
 
 fn is_id(part: &str) -> bool {
-    let number = part.strip_prefix(['s', 'a', 'k', 'v', 'p', 'c']);
+    let number = part.strip_prefix(['s', 'a', 'k', 'v', 'p', 'c', 'x']);
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -167,7 +167,7 @@ mod tests {
     fn a_name_may_begin_with_several_rows() {
         assert_eq!(rows_of("s6_s20_a_lost_answer"), ["S6", "S20"]);
         assert_eq!(rows_of("a1_x"), ["A1"]);
-        for none in ["s6", "send_s6_x", "s_6_x", "s6a_x", "x1_y", "_s6_x", ""] {
+        for none in ["s6", "send_s6_x", "s_6_x", "s6a_x", "q1_y", "_s6_x", ""] {
             assert!(rows_of(none).is_empty(), "{none}");
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use fleet_api::types::{SessionInfo, SessionStatus, TranscriptMessage};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -46,49 +47,50 @@ impl Scene {
         self.bench.start(command).end()
     }
 
-    /// What the service says at this path.
-    fn get(&self, path: &str) -> Value {
-        let url = format!("{}{path}", self.local.url);
+    /// What the service says to a client of its own.
+    fn ask<T>(
+        &self,
+        call: impl AsyncFnOnce(fleet_api::Client) -> Result<T, fleet_api::Error>,
+    ) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            let request = client
-                .get(url)
-                .bearer_auth(KEY)
-                .timeout(Duration::from_secs(30));
-            let answer = request.send().await.unwrap();
-            serde_json::from_str(&answer.text().await.unwrap()).unwrap()
-        })
+        let client = fleet_api::Client::builder(KEY.into()).base_url(&self.local.url);
+        runtime.block_on(async { call(client.build().unwrap()).await.unwrap() })
+    }
+
+    fn jobs(&self) -> Vec<fleet_api::types::Job> {
+        let query = fleet_api::types::JobQuery::default();
+        self.ask(async |client| client.jobs(&query).await).jobs
     }
 
     /// Every session of the run's job.
-    fn sessions(&self) -> Vec<Value> {
+    fn sessions(&self) -> Vec<SessionInfo> {
         let results = self.bench.run().results();
-        let job = results["run"]["job_id"].as_str().unwrap();
-        let listed = self.get(&format!("/v1/sessions/job/{job}"));
-        assert_eq!(
-            self.get(&format!("/v1/jobs/{job}"))["name"],
-            results["run"]["run_id"]
-        );
-        let tasks = listed["tasks"].as_array().unwrap().iter();
-        tasks
-            .flat_map(|task| task["sessions"].as_array().unwrap().clone())
-            .collect()
+        let job = results["run"]["job_id"].as_str().unwrap().into();
+        let named = self.jobs().into_iter().find(|known| known.id == job);
+        let name = named.unwrap().name.unwrap();
+        assert_eq!(name, results["run"]["run_id"].as_str().unwrap());
+        let listed = self.ask(async |client| client.job_sessions(&job).await);
+        let tasks = listed.tasks.into_iter();
+        tasks.flat_map(|task| task.sessions).collect()
     }
 
-    fn transcript(&self, session: &Value) -> Vec<Value> {
-        let id = session["session_id"].as_str().unwrap();
-        let transcript = self.get(&format!("/v1/sessions/{id}/transcript"));
-        transcript["transcript"].as_array().unwrap().clone()
+    fn transcript(&self, session: &SessionInfo) -> Vec<TranscriptMessage> {
+        let id = &session.session_id;
+        self.ask(async |client| client.transcript(id).await)
+            .transcript
     }
 
     fn end(self) {
         self.local.stop().expect(0);
         self.bench.assert_nothing_alive(Duration::ZERO);
     }
+}
+
+fn score(session: &SessionInfo) -> Option<f64> {
+    session.verifier_execution.as_ref()?.score
 }
 
 #[test]
@@ -101,20 +103,20 @@ fn x1_a_transcript_of_any_length_is_a_session_with_its_score() {
     assert_eq!(sessions.len(), 1);
     let session = &sessions[0];
     assert_eq!(
-        (&session["status"], &session["model"]),
-        (&json!("completed"), &json!("acme/one"))
+        (&session.status, session.model.as_str()),
+        (&SessionStatus::Completed, "acme/one")
     );
-    assert_eq!(session["verifier_execution"]["score"], 1.0, "{session}");
+    assert_eq!(score(session), Some(1.0), "{session:?}");
     let said = scene.transcript(session);
     let texts: Vec<_> = said
         .iter()
-        .map(|message| message["content"].as_str().unwrap())
+        .map(|message| message.content.as_str().unwrap())
         .collect();
     let expected: Vec<_> = (0..75).map(|number| number.to_string()).collect();
     assert_eq!(texts, expected);
     let row = scene.bench.run().row();
     assert_row(&row, &[("session", "completed"), ("passed", "true")]);
-    assert_eq!(row["session_id"], session["session_id"].as_str().unwrap());
+    assert_eq!(row["session_id"], session.session_id.as_str());
     let left = std::fs::read_dir(scene.bench.run().root.join("outgoing")).unwrap();
     assert_eq!(left.count(), 0, "what is delivered is not kept");
     scene.end();
@@ -134,17 +136,14 @@ exit 3";
     scene.run(&scene.spec(script, changes)).expect(0);
     let sessions = scene.sessions();
     assert_eq!(
-        (sessions.len(), &sessions[0]["status"]),
-        (1, &json!("failed"))
+        (sessions.len(), &sessions[0].status),
+        (1, &SessionStatus::Failed)
     );
     let said = scene.transcript(&sessions[0]);
-    let roles: Vec<_> = said
-        .iter()
-        .map(|message| message["role"].as_str().unwrap())
-        .collect();
+    let roles: Vec<_> = said.iter().map(|message| message.role.as_str()).collect();
     assert_eq!(roles, ["user", "assistant", "tool"]);
-    assert_eq!(said[0]["content"], "go, ***");
-    assert_eq!(said[2]["tool_call_id"], "c");
+    assert_eq!(said[0].content, "go, ***");
+    assert_eq!(said[2].tool_call_id.as_deref(), Some("c"));
     scene.end();
 }
 
@@ -159,7 +158,7 @@ fn without_being_asked_for_no_session_is_made() {
         &scene.bench.run().row(),
         &[("session", ""), ("session_id", "")],
     );
-    assert_eq!(scene.get("/v1/jobs")["total"], 0);
+    assert!(scene.jobs().is_empty());
     scene.end();
 }
 
@@ -190,10 +189,10 @@ fn x1_a_run_that_was_killed_delivers_its_sessions_when_it_is_resumed() {
     let sessions = scene.sessions();
     assert_eq!(sessions.len(), 2, "{sessions:?}");
     for session in &sessions {
-        assert!(session["status"] != "running", "{session}");
+        assert!(session.status.is_ended(), "{session:?}");
         assert_eq!(scene.transcript(session).len(), 2);
     }
-    assert_eq!(scene.get("/v1/jobs")["total"], 1);
+    assert_eq!(scene.jobs().len(), 1);
     scene.end();
 }
 
@@ -238,17 +237,14 @@ fn an_agent_of_flt_eval_run_runs_unchanged() {
     let sessions = scene.sessions();
     assert_eq!(sessions.len(), 1, "the agent's own, and no second one");
     let session = &sessions[0];
-    assert_eq!(row["session_id"], session["session_id"].as_str().unwrap());
+    assert_eq!(row["session_id"], session.session_id.as_str());
     assert_eq!(
-        (&session["status"], &session["model"]),
-        (&json!("completed"), &json!("acme/one"))
+        (&session.status, session.model.as_str()),
+        (&SessionStatus::Completed, "acme/one")
     );
-    assert_eq!(session["verifier_execution"]["score"], 1.0, "{session}");
+    assert_eq!(score(session), Some(1.0), "{session:?}");
     let said = scene.transcript(session);
-    let roles: Vec<_> = said
-        .iter()
-        .map(|message| message["role"].as_str().unwrap())
-        .collect();
+    let roles: Vec<_> = said.iter().map(|message| message.role.as_str()).collect();
     assert_eq!(roles, ["user", "assistant", "tool", "assistant"]);
     assert!(run.evidence("session.jsonl").exists());
     scene.end();

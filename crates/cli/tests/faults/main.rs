@@ -11,6 +11,7 @@ mod disk;
 mod living;
 mod network;
 mod scene;
+mod sessions;
 mod signals;
 mod steps;
 mod verifying;

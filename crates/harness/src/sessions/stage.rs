@@ -87,3 +87,82 @@ fn read(path: &Path) -> Result<Option<Transcript>, String> {
         .map_err(problem)?;
     Ok(transcript::read(&bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn staged(files: &[(&str, &str)]) -> Vec<SessionMessage> {
+        let folder = tempfile::tempdir().unwrap();
+        let candidates: Vec<_> = ["transcript.jsonl", "transcript.json", "trajectory.json"]
+            .map(|name| folder.path().join(name))
+            .into();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let to = folder.path().join("outgoing/a.jsonl");
+        stage(&to, &Redactor::default(), &candidates, "do it", Some("42")).unwrap();
+        let lines = std::fs::read_to_string(to).unwrap();
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn texts(messages: &[SessionMessage]) -> Vec<&str> {
+        let contents = messages
+            .iter()
+            .filter_map(|message| message.content.as_ref());
+        contents.filter_map(Value::as_str).collect()
+    }
+
+    #[test]
+    fn x6_the_first_file_with_a_message_counts_and_its_format_is_named() {
+        let trajectory =
+            r#"{"schema_version": "ATIF-v1.0", "steps": [{"source": "user", "message": "go"}]}"#;
+        let messages = staged(&[
+            ("transcript.jsonl", "no json"),
+            ("trajectory.json", trajectory),
+        ]);
+        assert_eq!(texts(&messages), ["go"]);
+        let metadata = messages[0].metadata.as_ref().unwrap();
+        assert_eq!(metadata["transcript_format"], "atif");
+        let said = r#"{"role": "user", "content": "first"}"#;
+        let messages = staged(&[("transcript.json", said), ("trajectory.json", trajectory)]);
+        assert_eq!(texts(&messages), ["first"]);
+    }
+
+    #[test]
+    fn x6_without_a_transcript_the_session_is_the_prompt_and_the_answer() {
+        for files in [&[][..], &[("transcript.json", "<html>")]] {
+            assert_eq!(texts(&staged(files)), ["do it", "42"]);
+        }
+        let torn = staged(&[(
+            "transcript.jsonl",
+            "{\"role\": \"user\", \"content\": \"a\"}\n{\"ro",
+        )]);
+        assert_eq!(
+            texts(&torn),
+            [
+                "a",
+                "[harness: 1 pieces of the transcript could not be read]"
+            ]
+        );
+    }
+
+    #[test]
+    fn x4_a_file_that_is_too_large_is_not_read_and_the_session_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("transcript.json");
+        File::create(&large).unwrap().set_len(MAX_FILE + 1).unwrap();
+        let problem = read(&large).unwrap_err();
+        assert!(problem.contains("more than"), "{problem}");
+        let to = folder.path().join("a.jsonl");
+        stage(&to, &Redactor::default(), &[large], "do it", None).unwrap();
+        assert!(
+            std::fs::read_to_string(to)
+                .unwrap()
+                .contains("[harness: transcript.json has")
+        );
+    }
+}

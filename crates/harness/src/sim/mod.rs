@@ -50,12 +50,12 @@ fn play_all(first: u64) {
 // Two halves, so that two cores play them.
 
 #[test]
-fn k6_v10_every_promise_holds_in_every_world() {
+fn k6_v10_x1_every_promise_holds_in_every_world() {
     play_all(1);
 }
 
 #[test]
-fn k6_v10_every_promise_holds_in_the_other_worlds() {
+fn k6_v10_x1_every_promise_holds_in_the_other_worlds() {
     play_all(1_000_000);
 }
 

@@ -43,6 +43,9 @@ pub(super) struct Story {
     trials: usize,
     syncs: u64,
     adopted: usize,
+    /// Requests of sessions that a kill left without an answer.
+    cut_sessions: usize,
+    sessions: usize,
 }
 
 /// The world of a seed.
@@ -162,6 +165,8 @@ impl World {
             trials: self.plan.trials.len(),
             syncs: 0,
             adopted: 0,
+            cut_sessions: 0,
+            sessions: 0,
         };
         let mut judge = Judge::default();
         while story.sittings < MOST_SITTINGS {
@@ -173,9 +178,11 @@ impl World {
             match ended {
                 Ended::Killed => {
                     story.kills += 1;
+                    story.cut_sessions += cut_sessions(&record);
                     judge.after_a_kill(&record, &self.fleet);
                     // Sometimes the next sitting comes at once, sometimes when every lease has lapsed.
-                    tokio::time::sleep(self.dice.millis(0, 200_000)).await;
+                    let latest = self.dice.one_of(&[20_000, 200_000]);
+                    tokio::time::sleep(self.dice.millis(0, latest)).await;
                 }
                 Ended::Itself(told, exit) => {
                     story.exits.push(exit);
@@ -211,6 +218,7 @@ impl World {
         );
         story.scored = record.stats().scored;
         story.ledger = self.fleet.ledger();
+        story.sessions = story.ledger.sessions.len();
         story.syncs = self.disk.syncs();
         story
     }
@@ -319,6 +327,13 @@ impl World {
     }
 }
 
+/// Requests of sessions of which the journal does not know whether they arrived.
+fn cut_sessions(record: &RunRecord) -> usize {
+    let attempts = record.trials.iter().flat_map(|trial| &trial.attempts);
+    let sessions = attempts.filter_map(|attempt| attempt.session.as_ref());
+    sessions.filter(|session| session.pending.is_some()).count()
+}
+
 fn weather(dice: &Dice) -> Weather {
     Weather {
         lost_before: dice.sometimes(20),
@@ -406,6 +421,8 @@ pub(super) struct Told {
     quota: u64,
     lapsed: u64,
     adopted: usize,
+    cut_sessions: usize,
+    sessions: usize,
     scored: usize,
     trials: usize,
     exits: std::collections::BTreeMap<u8, u32>,
@@ -420,6 +437,8 @@ impl Told {
         self.quota += story.ledger.refused_for_quota;
         self.lapsed += story.ledger.lapsed;
         self.adopted += story.adopted;
+        self.cut_sessions += story.cut_sessions;
+        self.sessions += story.sessions;
         self.scored += story.scored;
         self.trials += story.trials;
         for exit in &story.exits {
@@ -436,6 +455,8 @@ impl Told {
             self.quota,
             self.lapsed,
             self.adopted as u64,
+            self.cut_sessions as u64,
+            self.sessions as u64,
         ];
         assert!(all_happened.iter().all(|&count| count > 10), "{self}");
         for exit in [0, 3, 4, 5, 70, 130] {
@@ -448,7 +469,7 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {} trials scored in {} sittings, {} kills, {} stops, {} calls went wrong, {} refused for quota, {} leases lapsed, {} finished works verified later, exits {:?}",
+            "{} of {} trials scored in {} sittings, {} kills, {} stops, {} calls went wrong, {} refused for quota, {} leases lapsed, {} finished works verified later, {} sessions, {} of their requests cut by a kill, exits {:?}",
             self.scored,
             self.trials,
             self.sittings,
@@ -458,6 +479,8 @@ impl fmt::Display for Told {
             self.quota,
             self.lapsed,
             self.adopted,
+            self.sessions,
+            self.cut_sessions,
             self.exits
         )
     }

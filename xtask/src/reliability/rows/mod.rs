@@ -4,6 +4,7 @@ mod agent;
 mod harness;
 mod report;
 mod server;
+mod session;
 mod spec;
 mod verifier;
 
@@ -59,7 +60,7 @@ pub(super) struct Group {
     pub(super) rows: &'static [Row],
 }
 
-pub(super) const GROUPS: [Group; 6] = [
+pub(super) const GROUPS: [Group; 7] = [
     Group {
         letter: 'S',
         title: "The service",
@@ -90,6 +91,11 @@ pub(super) const GROUPS: [Group; 6] = [
         title: "The reports",
         rows: report::ROWS,
     },
+    Group {
+        letter: 'X',
+        title: "Sessions",
+        rows: session::ROWS,
+    },
 ];
 
 /// All rows, in the order of the page.
@@ -108,7 +114,7 @@ mod tests {
                 assert_eq!(row.id, format!("{}{number}", group.letter));
             }
         }
-        assert_eq!(all().count(), 99);
+        assert_eq!(all().count(), 105);
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn roles(transcript: &Transcript) -> Vec<&str> {
 }
 
 #[test]
-fn messages_are_known_as_a_list_as_lines_and_inside_of_an_object() {
+fn x6_messages_are_known_as_a_list_as_lines_and_inside_of_an_object() {
     let said = json!([
         {"role": "user", "content": "Close ticket 2."},
         {"role": "assistant", "content": "done", "thinking": "easy", "tokens": 3,
@@ -166,7 +166,7 @@ fn messages_inside_of_events_are_found() {
 }
 
 #[test]
-fn what_holds_no_message_is_none() {
+fn x6_what_holds_no_message_is_none() {
     for bytes in [
         &b""[..],
         b"\xff\xfe",
