@@ -16,6 +16,7 @@ mod retries;
 mod rust;
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,9 @@ const PYTHON: &str = "HARNESS_TEST_PYTHON";
 
 /// Beyond what a busy machine needs.
 const LIMIT: Duration = Duration::from_secs(180);
+
+/// In a server's folder: the requests, a line each.
+const RECORD: &str = "requests.jsonl";
 
 /// So that instances have no browser, whatever the machine has.
 const NO_BROWSER: &str = "/no/such/browser";
@@ -58,10 +62,13 @@ fn the_official_sdk_and_fleet_api_send_the_same_requests() {
     };
     let server = || {
         let verifier_python = env::var_os(PYTHON).unwrap();
-        Server::start_with(&[
-            ("HARNESS_BROWSER", NO_BROWSER.into()),
-            ("HARNESS_VERIFIER_PYTHON", verifier_python),
-        ])
+        Server::start(|command, folder| {
+            command
+                .arg("--record")
+                .arg(folder.join(RECORD))
+                .env("HARNESS_BROWSER", NO_BROWSER)
+                .env("HARNESS_VERIFIER_PYTHON", verifier_python);
+        })
     };
     let (of_sdk, of_rust) = (server(), server());
     let mut command = Command::new(&python);
@@ -78,7 +85,7 @@ fn the_official_sdk_and_fleet_api_send_the_same_requests() {
             .await
             .unwrap();
     });
-    let compared = cases(&of_sdk.stop(), &of_rust.stop());
+    let compared = cases(&recorded(of_sdk), &recorded(of_rust));
 
     let mut faults = Vec::new();
     let mut used = vec![false; MEANT.len()];
@@ -92,6 +99,14 @@ fn the_official_sdk_and_fleet_api_send_the_same_requests() {
         assert!(used, "no request shows: {}", meant.place);
     }
     page::check(&compared);
+}
+
+/// Ends the server and reads what it was asked.
+fn recorded(server: Server) -> Vec<Value> {
+    let folder = server.stop();
+    let requests = fs::read_to_string(folder.path().join(RECORD)).unwrap();
+    let request = |line| serde_json::from_str(line).unwrap();
+    requests.lines().map(request).collect()
 }
 
 impl Compared {

@@ -6,24 +6,32 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
-mod server;
+#[path = "../local_server/mod.rs"]
+mod local_server;
 
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::server::{JUDGE_TOKEN, KEY, Server, wait};
+use crate::local_server::{KEY, Server};
 
 /// A Python that has the SDK; `cargo xtask test` makes one.
 const PYTHON: &str = "HARNESS_TEST_PYTHON";
 
 /// A Chromium or Chrome, which `cargo xtask test` finds.
 const CHROMIUM: &str = "HARNESS_TEST_CHROMIUM";
+
+/// The variable of the server with what callers of its judge must send; the same as the key.
+const JUDGE_TOKEN: &str = "CONFORMANCE_JUDGE_TOKEN";
+
+/// Far more than a topic needs on a busy machine.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// One test for each topic, so that they run beside each other and each is named when it fails.
 macro_rules! topics {
@@ -102,7 +110,7 @@ fn the_sdk_s_own_tests_pass() {
     let Some(python) = python("the SDK's own tests") else {
         return;
     };
-    let server = Server::start(&python, &[]);
+    let server = server(&python, &[]);
     let tests = python_value(
         &python,
         "import pathlib, fleet; print(pathlib.Path(fleet.__file__).parents[1] / 'tests')",
@@ -116,7 +124,7 @@ fn the_sdk_s_own_tests_pass() {
         // Those of `flt track`, which sends a person's coding sessions to the hosted service.
         .arg(format!("--ignore={tests}/track"))
         .arg(&tests);
-    let (succeeded, text) = run(command, server.folder.path(), Some(&server.base_url));
+    let (succeeded, text) = run(command, &server.path("."), Some(&server.base_url));
     assert!(succeeded, "{text}");
     let summary = text.lines().last().unwrap();
     let counts = summary.split(" in ").next().unwrap();
@@ -134,11 +142,11 @@ fn run_topic(topic: &str, options: &[&str]) {
     let Some(python) = python(topic) else {
         return;
     };
-    let server = Server::start(&python, options);
+    let server = server(&python, options);
     let arguments = ["run".into(), topic.into()];
     let (succeeded, text) = suite(
         &python,
-        server.folder.path(),
+        &server.path("."),
         &arguments,
         Some(&server.base_url),
     );
@@ -164,8 +172,6 @@ fn suite(
 
 /// Whether a program succeeded, and what it said.
 fn run(mut command: Command, folder: &Path, base_url: Option<&str>) -> (bool, String) {
-    let output = folder.join("program.log");
-    let log = File::create(&output).unwrap();
     let home = TempDir::new().unwrap();
     command
         .current_dir(folder_of_the_suite())
@@ -174,17 +180,29 @@ fn run(mut command: Command, folder: &Path, base_url: Option<&str>) -> (bool, St
         .envs(env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", home.path())
         .env("PYTHONUNBUFFERED", "1")
-        .env("FLEET_API_KEY", KEY)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log);
+        .env("FLEET_API_KEY", KEY);
     if let Some(url) = base_url {
         // The uploader has a variable of its own.
         command.env("FLEET_BASE_URL", url).env("FLEET_API_URL", url);
     }
-    let mut child = command.spawn().unwrap();
-    let status = wait(&mut child, "the program");
-    (status.success(), fs::read_to_string(output).unwrap())
+    let log = folder.join("program.log");
+    let (status, text) = local_server::run(&mut command, &log, LIMIT);
+    (status.success(), text)
+}
+
+/// A server with the demo and an environment of two apps.
+fn server(python: &OsString, options: &[&str]) -> Server {
+    Server::start(|command, _| {
+        command
+            .arg("--environments")
+            .arg(folder_of_the_suite().join("environments"))
+            .args(options)
+            // What the judge's command is relative to.
+            .current_dir(folder_of_the_suite())
+            .env(JUDGE_TOKEN, KEY)
+            .env("HARNESS_VERIFIER_PYTHON", python)
+            .envs(env::var_os(CHROMIUM).map(|path| ("HARNESS_BROWSER", path)));
+    })
 }
 
 fn python_value(python: &OsString, source: &str) -> String {

@@ -1,8 +1,8 @@
-//! A `harness local` of a test's own, and programs that are given a time.
+//! A `harness local` of a test's own: how it is started and ended, what it must not leave behind, and programs that are given a time.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -17,7 +17,10 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(crate) const KEY: &str = "the-key-of-this-test";
 
-/// A server with the demo's environment and tasks, which records what it is asked.
+/// The server's TMPDIR, in its folder.
+const TEMPORARY: &str = "temporary";
+
+/// A server with the demo's environment and tasks.
 pub(crate) struct Server {
     process: Child,
     pub(crate) base_url: String,
@@ -25,25 +28,26 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With these variables.
-    pub(crate) fn start_with(variables: &[(&str, OsString)]) -> Self {
-        let folder = TempDir::with_prefix("local-").unwrap();
+    /// With what `configure` adds to its command; it is given the folder of the server as well.
+    pub(crate) fn start(configure: impl FnOnce(&mut Command, &Path)) -> Self {
+        let folder = TempDir::with_prefix("local-server-").unwrap();
+        // Every process that it starts is given this name, which tells them from all others.
+        let temporary = folder.path().join(TEMPORARY);
+        fs::create_dir(&temporary).unwrap();
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command
             .args(["local", "--port", "0", "--json", "--api-key", KEY])
             .arg("--environments")
-            .arg(examples.join("environments"));
+            .arg(examples.join("environments"))
+            .env("TMPDIR", &temporary);
         for file in ["helpdesk.json", "helpdesk-python.json"] {
             command
                 .arg("--tasks")
                 .arg(examples.join("tasks").join(file));
         }
+        configure(&mut command, folder.path());
         let mut process = command
-            .arg("--record")
-            .arg(folder.path().join("requests.jsonl"))
-            .env("TMPDIR", folder.path())
-            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("server.log")).unwrap())
@@ -75,8 +79,8 @@ impl Server {
         server
     }
 
-    /// Ends it, proves that it ended well, and returns the requests that it recorded.
-    pub(crate) fn stop(mut self) -> Vec<Value> {
+    /// Asks it to end, proves that it ended well and that nothing of it is left, and returns its folder.
+    pub(crate) fn stop(mut self) -> TempDir {
         let asked = Command::new("kill")
             .args(["-TERM", &self.process.id().to_string()])
             .status()
@@ -84,16 +88,15 @@ impl Server {
         assert!(asked.success());
         let status = wait(&mut self.process, DEADLINE, "the server");
         assert!(status.success(), "{status}: {}", self.log());
-        self.requests()
-    }
-
-    /// What it has recorded by now; complete only after its end.
-    pub(crate) fn requests(&self) -> Vec<Value> {
-        fs::read_to_string(self.folder.path().join("requests.jsonl"))
+        let temporary = self.path(TEMPORARY);
+        let files: Vec<PathBuf> = fs::read_dir(&temporary)
             .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert!(files.is_empty(), "left behind: {files:?}");
+        let processes = marked(temporary.to_str().unwrap());
+        assert!(processes.is_empty(), "left behind: {processes:?}");
+        mem::replace(&mut self.folder, TempDir::new().unwrap())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -111,6 +114,30 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Command lines of processes that have the text in their arguments or variables.
+fn marked(text: &str) -> Vec<String> {
+    let has = |bytes: &[u8]| {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let folder = entry.unwrap().path();
+        // What cannot be read ended meanwhile, or is somebody else's.
+        let read = |name: &str| fs::read(folder.join(name)).unwrap_or_default();
+        let arguments = read("cmdline");
+        if has(&arguments) || has(&read("environ")) {
+            found.push(format!(
+                "{} {}",
+                folder.display(),
+                String::from_utf8_lossy(&arguments).replace('\0', " ")
+            ));
+        }
+    }
+    found
 }
 
 /// Runs a program to its end; returns whether it was content, and what it said.
