@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod instances;
 mod jobs;
 mod judge;
+mod leases;
 mod login;
 pub(crate) mod openapi;
 mod query;

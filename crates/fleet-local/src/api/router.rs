@@ -13,7 +13,9 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, judge, login, openapi, sessions, tasks, verifiers};
+use super::{
+    auth, catalogue, instances, jobs, judge, leases, login, openapi, sessions, tasks, verifiers,
+};
 use crate::recorder::{AsSent, Plane};
 use crate::rejection::with_detail;
 use crate::routes::Routes;
@@ -60,6 +62,8 @@ pub(super) fn routes() -> Routes<App> {
         .get("/v1/env/instances/{id}", instances::get)
         .delete("/v1/env/instances/{id}", instances::close)
         .post("/v1/env/instances/{id}/heartbeat", instances::heartbeat)
+        .post("/v1/env/instances/{id}/ttl", leases::set_ttl)
+        .post("/v1/env/instances/{id}/extend_ttl", leases::extend)
         .get("/v1/env/runs", instances::runs)
         .get("/v1/env/{env_key}", catalogue::one_environment)
         .get("/v1/regions", catalogue::regions)
