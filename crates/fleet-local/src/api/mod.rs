@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod catalogue;
 mod create;
+mod door;
 pub(crate) mod error;
 mod instances;
 mod jobs;
@@ -22,6 +23,7 @@ mod tasks;
 mod verifiers;
 
 pub(crate) use auth::Credentials;
+pub(crate) use door::door;
 pub(crate) use error::ApiError;
 pub use openapi::{ApiPlane, openapi};
 pub(crate) use router::service;

@@ -21,7 +21,7 @@ use crate::rejection::with_detail;
 use crate::routes::Routes;
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
-const BODY_LIMIT: usize = 32 << 20;
+pub(super) const BODY_LIMIT: usize = 32 << 20;
 
 /// A router behind the function that tidies paths before they are matched.
 pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
@@ -104,7 +104,7 @@ async fn wrong_method(uri: Uri) -> ApiError {
     )
 }
 
-async fn catch_panics(request: Request, next: Next) -> Response {
+pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     // Safe to go on: handlers share state only through locks and channels that hold no half-made
     // change.
