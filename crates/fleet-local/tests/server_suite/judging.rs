@@ -287,5 +287,7 @@ async fn a_confined_verifier_reaches_the_judge_and_nothing_else_of_the_server() 
         (&json!(true), Some(0.5)),
         "{answer}"
     );
+    // It came through its gate, so the way to the judge is the sandbox's.
+    assert!(answer["sandbox"]["held"].is_array(), "{answer}");
     server.stop().await;
 }
