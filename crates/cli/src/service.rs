@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use fleet_api::{BuildError, Client, Credentials, RateLimits, SecretString};
 use fleet_local::verify::{PythonConfig, SandboxMode};
-use fleet_local::{Server, ServerConfig};
-use harness::spec::{Endpoint, FleetSpec, RunSpec, TaskSource, VerifierSandbox};
+use fleet_local::{JudgeConfig, JudgeEngine, Server, ServerConfig};
+use harness::spec::{Endpoint, FleetSpec, JudgeSpec, RunSpec, TaskSource, VerifierSandbox};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -129,6 +129,7 @@ impl Service {
                 .cloned()
                 .chain(task_folders),
         );
+        config.judge = fleet.local.judge.as_ref().map(judge);
         let server = Server::start(config)
             .await
             .map_err(|error| Failure::usage(chain(&error)))?;
@@ -171,6 +172,18 @@ pub(crate) fn sandbox_mode(mode: VerifierSandbox) -> SandboxMode {
         VerifierSandbox::Best => SandboxMode::Best,
         VerifierSandbox::Off => SandboxMode::Off,
     }
+}
+
+/// The same judge in the server's words.
+fn judge(spec: &JudgeSpec) -> JudgeConfig {
+    JudgeConfig::new(match spec {
+        JudgeSpec::Command(words) => JudgeEngine::Command(words.clone()),
+        JudgeSpec::Model { url, model, key } => JudgeEngine::Model {
+            url: url.clone(),
+            model: model.clone(),
+            key: key.as_ref().map(|(_, key)| key.text().to_owned().into()),
+        },
+    })
 }
 
 fn connect(url: String, credentials: Credentials, rates: RateLimits) -> Connect {

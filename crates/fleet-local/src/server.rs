@@ -1,7 +1,7 @@
 //! The server as a whole: what it is configured with, how it starts, and how it ends with nothing
 //! left.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,16 +85,9 @@ impl Server {
     /// Loads packages and tasks, builds what data is missing, and serves.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         config::check(&config)?;
-        let listener = TcpListener::bind(config.bind)
-            .await
-            .map_err(|source| StartError::Bind {
-                address: config.bind,
-                source,
-            })?;
-        let address = listener.local_addr().map_err(|source| StartError::Bind {
-            address: config.bind,
-            source,
-        })?;
+        let (listener, address) = bind(config.bind).await?;
+        // Sandboxes lead to this address, whatever the server's own is.
+        let (door, door_address) = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (config, loaded) = tokio::task::spawn_blocking(move || {
             Loaded::load(&config).map(|loaded| (config, loaded))
         })
@@ -111,7 +104,7 @@ impl Server {
                 time_limit: config.verifier_time_limit,
                 memory_limit: config.verifier_memory_limit,
                 shim: config.shim.clone(),
-                base_url: format!("http://{address}"),
+                base_url: format!("http://{door_address}"),
                 sandbox: SandboxConfig {
                     mode: config.verifier_sandbox,
                     launcher: config.sandbox,
@@ -167,7 +160,7 @@ impl Server {
         }));
 
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, app.clone(), stop.clone()));
+        let serving = tokio::spawn(serve(listener, door, app.clone(), stop.clone()));
         tracing::debug!(%address, environments = app.packages.len(), "the embedded server is up");
         Ok(Self {
             address,
@@ -356,13 +349,24 @@ impl Loaded {
     }
 }
 
-/// Serves until it is told to stop.
-async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind {
+        address: wanted,
+        source,
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Serves clients, and verifiers at their door, until it is told to stop.
+async fn serve(listener: TcpListener, door: TcpListener, app: App, stop: CancellationToken) {
+    let verifiers = axum::serve(door, api::door(app.clone()))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let service = ServiceExt::<Request>::into_make_service(api::service(app));
-    if let Err(error) = axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-    {
+    let clients = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    let (clients, verifiers) = tokio::join!(clients.into_future(), verifiers.into_future());
+    for error in [clients, verifiers].into_iter().filter_map(Result::err) {
         tracing::error!("the embedded server stopped serving: {error}");
     }
 }

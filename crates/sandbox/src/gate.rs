@@ -12,6 +12,9 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::layers::Layers;
 
+/// Sockets of one program; the kernel closes what is beyond.
+const LISTENERS: usize = 2;
+
 /// Reasons of nine layers need a fraction of it.
 const REPORT_BYTES: usize = 64 * 1024;
 
@@ -69,7 +72,7 @@ impl Gate {
     pub async fn meet(&self) -> Result<Visitor, GateError> {
         let (stream, _) = self.listener.accept().await?;
         let mut report = Vec::new();
-        let mut listener = None;
+        let mut listeners = Vec::new();
         while report.last() != Some(&b'\n') {
             let room = REPORT_BYTES - report.len();
             let received = stream
@@ -79,13 +82,13 @@ impl Gate {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
             report.extend(received.bytes);
-            listener = received.socket.or(listener);
+            listeners.extend(received.sockets);
         }
         let layers = serde_json::from_slice(&report).map_err(io::Error::from)?;
         Ok(Visitor {
             stream,
             layers,
-            listener,
+            listeners,
         })
     }
 }
@@ -96,8 +99,9 @@ pub struct Visitor {
     stream: UnixStream,
     /// What holds.
     pub layers: Layers,
-    /// The socket that listens at the policy's port in the sandbox's own network, if it has one. Not blocking.
-    pub listener: Option<TcpListener>,
+    /// The sockets that listen in the sandbox's own network, if it has one: at the policy's port, and at whichever other a program
+    /// opened that confined itself. Not blocking.
+    pub listeners: Vec<TcpListener>,
 }
 
 impl Visitor {
@@ -123,7 +127,7 @@ impl Visitor {
 
 struct Received {
     bytes: Vec<u8>,
-    socket: Option<TcpListener>,
+    sockets: Vec<TcpListener>,
 }
 
 #[expect(
@@ -132,7 +136,7 @@ struct Received {
 )]
 fn receive(stream: &UnixStream, room: usize) -> io::Result<Received> {
     let mut buffer = vec![0; room];
-    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+    let mut space = nix::cmsg_space!([std::os::fd::RawFd; LISTENERS]);
     let mut parts = [io::IoSliceMut::new(&mut buffer)];
     let message = recvmsg::<()>(
         stream.as_raw_fd(),
@@ -141,7 +145,7 @@ fn receive(stream: &UnixStream, room: usize) -> io::Result<Received> {
         MsgFlags::MSG_CMSG_CLOEXEC,
     )?;
     let length = message.bytes;
-    let mut socket = None;
+    let mut sockets = Vec::new();
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(descriptors) = control {
             for descriptor in descriptors {
@@ -149,13 +153,13 @@ fn receive(stream: &UnixStream, room: usize) -> io::Result<Received> {
                 let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 let listener = TcpListener::from(owned);
                 listener.set_nonblocking(true)?;
-                socket = Some(listener);
+                sockets.push(listener);
             }
         }
     }
     buffer.truncate(length);
     Ok(Received {
         bytes: buffer,
-        socket,
+        sockets,
     })
 }

@@ -111,6 +111,9 @@ pub struct Instance {
     /// To be echoed in heartbeats when present.
     #[serde(default)]
     pub heartbeat_region: Option<String>,
+    /// When it ends unless something moves that, ISO 8601; not written when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// Addresses of an instance.

@@ -13,6 +13,7 @@ mod id;
 mod instance;
 mod job;
 mod judge;
+mod lease;
 mod lenient;
 pub mod manager;
 mod region;
@@ -39,6 +40,7 @@ pub use job::{
     SummarizeJobBody, SummarizedJob,
 };
 pub use judge::{Attachment, Criterion, GradeBody, GradeResponse, GradedCriterion, Rubric};
+pub use lease::{ExtendTtlBody, TtlBody};
 pub use region::Region;
 pub use run::{Run, RunActivity, RunQuery};
 pub use session::{

@@ -108,6 +108,7 @@ pub(super) fn check(body: &[u8], app: &AppState) -> Result<Create, ApiError> {
         run_id,
         lease: LeaseTerms {
             ttl,
+            until: None,
             heartbeat_interval,
             maximum: app.maximum_lease,
         },

@@ -189,7 +189,7 @@ async fn past(app: &App, query: &Query) -> Result<Vec<Value>, ApiError> {
 }
 
 /// The record of an instance that ended with an earlier server, or that was forgotten since.
-async fn past_record(app: &App, id: String) -> Result<Option<Value>, ApiError> {
+pub(super) async fn past_record(app: &App, id: String) -> Result<Option<Value>, ApiError> {
     Ok(app
         .archive
         .read(move |connection| sql::instances::get(connection, &id))
@@ -364,12 +364,12 @@ pub(super) async fn runs(State(app): State<App>, query: Query) -> Result<Json<Ve
     ))
 }
 
-fn unknown(id: &str) -> ApiError {
+pub(super) fn unknown(id: &str) -> ApiError {
     ApiError::not_found(format!("Instance '{id}' not found"))
 }
 
 /// 410 and not 404: the client would retry the latter for seconds, and the sender should know at once.
-fn gone(id: &str, status: &str) -> ApiError {
+pub(super) fn gone(id: &str, status: &str) -> ApiError {
     ApiError::new(
         StatusCode::GONE,
         format!("Instance '{id}' is not running (status {status})"),

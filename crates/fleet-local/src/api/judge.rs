@@ -19,12 +19,7 @@ pub(super) async fn grade(
     State(app): State<App>,
     body: Body,
 ) -> Result<Json<GradeResponse>, ApiError> {
-    let judge = app.judge.as_ref().ok_or_else(|| {
-        ApiError::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "The embedded server has no judge: configure one with --judge-command, or with --judge-url and --judge-model",
-        )
-    })?;
+    let judge = configured(&app)?;
     if !admits(judge, &body.headers) {
         let text = "Invalid or missing X-Fleet-Judge-Token";
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, text));
@@ -34,8 +29,27 @@ pub(super) async fn grade(
         .store
         .get(request.instance_id.as_str())
         .map(|instance| instance as Arc<dyn InstanceView>);
+    answer(judge, &request, instance).await
+}
+
+/// The judge, or that there is none.
+pub(super) fn configured(app: &App) -> Result<&Judge, ApiError> {
+    app.judge.as_ref().ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "The embedded server has no judge: configure one with --judge-command, or with --judge-url and --judge-model",
+        )
+    })
+}
+
+/// A grade, with an error of the judge in the client's terms.
+pub(super) async fn answer(
+    judge: &Judge,
+    request: &GradeBody,
+    instance: Option<Arc<dyn InstanceView>>,
+) -> Result<Json<GradeResponse>, ApiError> {
     judge
-        .grade(&request, instance)
+        .grade(request, instance)
         .await
         .map(Json)
         .map_err(|error| {

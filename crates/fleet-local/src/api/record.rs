@@ -42,6 +42,7 @@ pub(super) fn record(instance: &Instance) -> Value {
             .heartbeat_interval
             .map(|interval| interval.as_secs()),
         heartbeat_region: None,
+        expires_at: state.expires_at().map(text),
     };
     let mut value = serde_json::to_value(typed).expect("a record has text keys only");
     if let (Some(cause), Some(fields)) = (&state.ending, value.as_object_mut()) {

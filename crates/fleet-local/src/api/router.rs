@@ -13,13 +13,15 @@ use tower::util::MapRequest;
 
 use super::error::ApiError;
 use super::state::App;
-use super::{auth, catalogue, instances, jobs, judge, login, openapi, sessions, tasks, verifiers};
+use super::{
+    auth, catalogue, instances, jobs, judge, leases, login, openapi, sessions, tasks, verifiers,
+};
 use crate::recorder::{AsSent, Plane};
 use crate::rejection::with_detail;
 use crate::routes::Routes;
 
 /// The largest request is an execute with a bundle in base64; bundles hold source files.
-const BODY_LIMIT: usize = 32 << 20;
+pub(super) const BODY_LIMIT: usize = 32 << 20;
 
 /// A router behind the function that tidies paths before they are matched.
 pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
@@ -60,6 +62,8 @@ pub(super) fn routes() -> Routes<App> {
         .get("/v1/env/instances/{id}", instances::get)
         .delete("/v1/env/instances/{id}", instances::close)
         .post("/v1/env/instances/{id}/heartbeat", instances::heartbeat)
+        .post("/v1/env/instances/{id}/ttl", leases::set_ttl)
+        .post("/v1/env/instances/{id}/extend_ttl", leases::extend)
         .get("/v1/env/runs", instances::runs)
         .get("/v1/env/{env_key}", catalogue::one_environment)
         .get("/v1/regions", catalogue::regions)
@@ -100,7 +104,7 @@ async fn wrong_method(uri: Uri) -> ApiError {
     )
 }
 
-async fn catch_panics(request: Request, next: Next) -> Response {
+pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     // Safe to go on: handlers share state only through locks and channels that hold no half-made
     // change.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::after;
+use crate::clock::{after, text};
 
 /// Seconds that a client may ask for between two heartbeats.
 pub(crate) const HEARTBEAT_RANGE: RangeInclusive<i64> = 30..=3600;
@@ -17,6 +17,8 @@ const MISSES: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeaseTerms {
     pub(crate) ttl: Option<Duration>,
+    /// A moment that a client chose later. It takes the place of the TTL and of the maximum.
+    pub(crate) until: Option<Timestamp>,
     pub(crate) heartbeat_interval: Option<Duration>,
     /// Applies only where neither of the others does: an instance that nobody bounded must still
     /// end.
@@ -48,12 +50,68 @@ impl LeaseTerms {
                 after(heard, interval.saturating_mul(MISSES)),
                 LeaseEnd::Heartbeats,
             )
+        } else if let Some(until) = self.until {
+            (until, LeaseEnd::Ttl)
         } else if let Some(ttl) = self.ttl {
             (after(running_at, ttl), LeaseEnd::Ttl)
         } else {
             (after(running_at, self.maximum), LeaseEnd::Maximum)
         }
     }
+
+    /// The terms after a change at `now`. `running_at` is none while the instance starts.
+    pub(crate) fn changed(
+        self,
+        change: LeaseChange,
+        running_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Self, NotChanged> {
+        if self.heartbeat_interval.is_some() {
+            return Err(NotChanged::Heartbeats);
+        }
+        match (change, running_at) {
+            // Its time has not begun; the new TTL runs from the same moment as the old one would.
+            (LeaseChange::Ttl(ttl), None) => Ok(Self {
+                ttl: Some(ttl),
+                ..self
+            }),
+            (LeaseChange::Ttl(ttl), Some(_)) => Ok(Self {
+                until: Some(after(now, ttl)),
+                ..self
+            }),
+            (LeaseChange::ExtendTo(_), None) => Err(NotChanged::Pending),
+            (LeaseChange::ExtendTo(until), Some(running_at)) => {
+                let (end, _) = self.deadline(running_at, None);
+                if until < end {
+                    return Err(NotChanged::Earlier { end: text(end) });
+                }
+                Ok(Self {
+                    until: Some(until),
+                    ..self
+                })
+            }
+        }
+    }
+}
+
+/// How a client wants to move the end of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeaseChange {
+    /// So long from now on.
+    Ttl(Duration),
+    /// Until then, which is not before the present end.
+    ExtendTo(Timestamp),
+}
+
+/// Why the end of a lease was not moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotChanged {
+    #[error("The instance lives by its heartbeats, which take precedence over a TTL")]
+    Heartbeats,
+    #[error("The instance ends at {end}; a TTL can only be extended to a later moment")]
+    Earlier { end: String },
+    #[error("The instance is starting, so that its TTL has not begun")]
+    Pending,
 }
 
 #[cfg(test)]
@@ -69,6 +127,7 @@ mod tests {
     fn terms(ttl: Option<u64>, interval: Option<u64>) -> LeaseTerms {
         LeaseTerms {
             ttl: ttl.map(Duration::from_secs),
+            until: None,
             heartbeat_interval: interval.map(Duration::from_secs),
             maximum: MAXIMUM,
         }
@@ -118,6 +177,42 @@ mod tests {
             terms(None, None).deadline(at(10), None),
             (at(86_410), LeaseEnd::Maximum)
         );
+    }
+
+    #[test]
+    fn a_new_ttl_counts_from_now_and_may_shorten() {
+        let change = LeaseChange::Ttl(Duration::from_secs(5));
+        for before in [terms(Some(3600), None), terms(None, None)] {
+            let after = before.changed(change, Some(at(10)), at(100)).unwrap();
+            assert_eq!(after.deadline(at(10), None), (at(105), LeaseEnd::Ttl));
+            let pending = before.changed(change, None, at(100)).unwrap();
+            assert_eq!(pending.deadline(at(200), None), (at(205), LeaseEnd::Ttl));
+        }
+    }
+
+    #[test]
+    fn an_extension_never_shortens_and_may_be_repeated() {
+        let before = terms(Some(60), None);
+        let extend = |terms: LeaseTerms, to| {
+            terms.changed(LeaseChange::ExtendTo(at(to)), Some(at(10)), at(20))
+        };
+        assert!(matches!(
+            extend(before, 69),
+            Err(NotChanged::Earlier { .. })
+        ));
+        let after = extend(before, 500).unwrap();
+        assert_eq!(after.deadline(at(10), None), (at(500), LeaseEnd::Ttl));
+        assert_eq!(extend(after, 500), Ok(after));
+        assert!(extend(after, 499).is_err());
+        let pending = before.changed(LeaseChange::ExtendTo(at(500)), None, at(20));
+        assert_eq!(pending, Err(NotChanged::Pending));
+    }
+
+    #[test]
+    fn a_lease_of_heartbeats_has_no_ttl_to_move() {
+        let change = LeaseChange::Ttl(Duration::from_secs(5));
+        let changed = terms(Some(60), Some(30)).changed(change, Some(at(0)), at(1));
+        assert_eq!(changed, Err(NotChanged::Heartbeats));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::lease::{LeaseEnd, LeaseTerms};
+use super::lease::{LeaseChange, LeaseEnd, LeaseTerms, NotChanged};
 use crate::clock::after;
 use crate::package::{DatabasePaths, Package};
 use crate::seam::{Beginning, HookError, InstanceFiles, InstanceView, ManagerHooks, QuietWork};
@@ -121,6 +121,8 @@ pub(crate) struct State {
     pub(crate) running_at: Option<Timestamp>,
     pub(crate) terminated_at: Option<Timestamp>,
     pub(crate) last_beat: Option<Timestamp>,
+    /// As agreed on at the start, or as a client changed it since.
+    pub(crate) lease: LeaseTerms,
     pub(crate) urls: Option<Urls>,
     /// Set once, by whoever asked first; from then on the instance is not usable.
     pub(crate) ending: Option<EndCause>,
@@ -128,6 +130,15 @@ pub(crate) struct State {
     pub(crate) finished: bool,
     /// Processes that could not be ended, one line each.
     pub(crate) leftovers: Vec<String>,
+}
+
+impl State {
+    /// When the lease ends if nothing more is heard. `None` before the instance runs and after its end.
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        let runs = self.ending.is_none() && !self.finished;
+        let running_at = self.running_at.filter(|_| runs)?;
+        Some(self.lease.deadline(running_at, self.last_beat).0)
+    }
 }
 
 /// One instance. Shared by the control plane, its gateway and its supervisor.
@@ -167,6 +178,7 @@ impl Instance {
             running_at: None,
             terminated_at: None,
             last_beat: None,
+            lease: spec.lease,
             urls: None,
             ending: None,
             finished: false,
@@ -235,6 +247,34 @@ impl Instance {
             noted.is_some()
         });
         noted
+    }
+
+    /// Moves the end of the lease. `None` if the instance is ending or has ended.
+    pub(crate) fn change_lease(
+        &self,
+        change: LeaseChange,
+        now: Timestamp,
+    ) -> Option<Result<(), NotChanged>> {
+        let mut outcome = None;
+        self.state.send_if_modified(|state| {
+            if state.ending.is_some() || state.finished {
+                return false;
+            }
+            let changed = state.lease.changed(change, state.running_at, now);
+            outcome = Some(changed.map(|terms| {
+                state.lease = terms;
+                state.updated_at = now;
+            }));
+            matches!(outcome, Some(Ok(())))
+        });
+        outcome
+    }
+
+    /// Completes when the lease is another than `known`.
+    pub(crate) async fn lease_changed(&self, known: LeaseTerms) {
+        let mut receiver = self.state.subscribe();
+        // An error means that the sender is gone, which is this instance's own.
+        let _ = receiver.wait_for(|state| state.lease != known).await;
     }
 
     /// Waits until the instance is usable or has ended; at most `limit`. The state then.

@@ -210,7 +210,7 @@ async fn watch(
     loop {
         let state = instance.state();
         let running_at = state.running_at.expect("watched only after it ran");
-        let (deadline, end) = instance.spec.lease.deadline(running_at, state.last_beat);
+        let (deadline, end) = state.lease.deadline(running_at, state.last_beat);
         let left = host.clock.real_time_until(deadline);
         if left.is_zero() {
             return EndCause::Expired(end);
@@ -234,6 +234,8 @@ async fn watch(
                     return EndCause::Crashed(reason);
                 }
             }
+            // A client may have moved the deadline nearer.
+            () = instance.lease_changed(state.lease) => {}
             () = tokio::time::sleep(left) => {}
         }
     }

@@ -177,7 +177,7 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
             // Dropping `wait` loses nothing, it may be called again; whoever is dropped at the gate never runs.
             admitted = tokio::select! {
                 biased;
-                admitted = run.confinement.admit(gate, port, &inherited) => Some(admitted),
+                admitted = run.confinement.admit(gate, port.as_slice(), &inherited) => Some(admitted),
                 _ = tree.wait() => None,
             };
             if !matches!(admitted, Some(Ok(_))) {

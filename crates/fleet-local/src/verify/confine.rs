@@ -1,8 +1,9 @@
 //! How verifiers are confined: what they may have, which layers are enough, and the way to their own instance's manager.
 //!
 //! A verifier is code that came with a task. It gets its scratch folder, programs and libraries to read, and one loopback port, at which
-//! its instance answers. The sandbox itself is the crate `sandbox`; this module only decides.
+//! its instance answers; one in Python gets a second, with the judge behind it. The sandbox itself is the crate `sandbox`; this module only decides.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -116,7 +117,7 @@ impl From<Refused> for Outcome {
 pub(super) struct Admitted {
     pub(super) layers: Layers,
     /// Open as long as the verification runs.
-    _tunnel: Option<Tunnel>,
+    _tunnels: Vec<Tunnel>,
 }
 
 impl Confinement {
@@ -189,11 +190,11 @@ impl Confinement {
     }
 
     /// Waits at the gate and lets through whoever is confined well enough. Until the answer is dropped the sandbox's own network leads to
-    /// the instance.
+    /// these ports.
     pub(super) async fn admit(
         &self,
         gate: &Gate,
-        port: Option<u16>,
+        ports: &[u16],
         inherited: &Layers,
     ) -> Result<Admitted, Refused> {
         let mut visitor = gate.meet().await?;
@@ -201,19 +202,15 @@ impl Confinement {
         if self.mode == SandboxMode::Require {
             sufficient(&visitor.layers).map_err(Refused::new)?;
         }
-        let tunnel = match (visitor.listener.take(), port) {
-            (Some(listener), Some(port)) => {
-                Some(Tunnel::open(listener, port).map_err(GateError::from)?)
-            }
-            _ => None,
-        };
+        let tunnels =
+            open_tunnels(std::mem::take(&mut visitor.listeners), ports).map_err(GateError::from)?;
         let layers = visitor.layers.clone();
         self.logged
             .call_once(|| tracing::info!(%layers, "verifiers are confined"));
         visitor.admit().await?;
         Ok(Admitted {
             layers,
-            _tunnel: tunnel,
+            _tunnels: tunnels,
         })
     }
 
@@ -290,6 +287,18 @@ pub fn sufficient(layers: &Layers) -> Result<(), String> {
          `fleet.local.verifier_sandbox: best` in the spec, or `harness local --verifier-sandbox best`, runs them with what there is",
         lacking.join("; ")
     ))
+}
+
+/// A port inside leads to the same port outside, and only if it is one of these.
+fn open_tunnels(listeners: Vec<TcpListener>, ports: &[u16]) -> std::io::Result<Vec<Tunnel>> {
+    let mut tunnels = Vec::new();
+    for listener in listeners {
+        let port = listener.local_addr()?.port();
+        if ports.contains(&port) {
+            tunnels.push(Tunnel::open(listener, port)?);
+        }
+    }
+    Ok(tunnels)
 }
 
 /// A child has the layers of the process that it was forked from, too.

@@ -11,6 +11,7 @@ mod bundle;
 mod command;
 mod confine;
 mod outcome;
+mod passes;
 mod pickle;
 mod probe;
 mod python;

@@ -21,6 +21,7 @@ use super::bundle::{Bundle, BundleError, BundleStore, ZIP_BYTES};
 use super::command;
 use super::confine::{Confinement, SandboxConfig, Usage};
 use super::outcome::Outcome;
+use super::passes::Passes;
 use super::python::{Job, PythonConfig, PythonError, PythonRuntime, RuntimeConfig};
 use super::state::{StateSpec, evaluate};
 use crate::error_chain;
@@ -51,7 +52,8 @@ pub struct VerifyConfig {
     pub memory_limit: Option<u64>,
     /// How process trees are started.
     pub shim: Shim,
-    /// What Python verifiers take for the Fleet API: this server, without a trailing slash. From a sandbox it is not reached.
+    /// What Python verifiers take for the Fleet API, without a trailing slash. They reach it from their sandbox, so it must be an address
+    /// with nothing behind it but what they may ask for.
     pub base_url: String,
     /// How verifiers that are programs are confined.
     pub sandbox: SandboxConfig,
@@ -87,6 +89,7 @@ pub struct VerifierService {
     bundles: BundleStore,
     python: PythonRuntime,
     confinement: Arc<Confinement>,
+    passes: Arc<Passes>,
     running: Semaphore,
 }
 
@@ -98,7 +101,9 @@ impl VerifierService {
     pub fn new(config: VerifyConfig) -> Result<Self, SetupError> {
         fs::create_dir_all(&config.data_dir).map_err(SetupError)?;
         let confinement = Arc::new(Confinement::new(&config.sandbox));
+        let passes = Arc::new(Passes::default());
         let python = PythonRuntime::new(RuntimeConfig {
+            passes: Arc::clone(&passes),
             python: config.python.clone(),
             shim: config.shim.clone(),
             base_url: config.base_url.clone(),
@@ -109,8 +114,14 @@ impl VerifierService {
             bundles: BundleStore::default(),
             python,
             confinement,
+            passes,
             running: Semaphore::new(PARALLEL),
         })
+    }
+
+    /// What running verifiers are recognised by.
+    pub(crate) fn passes(&self) -> &Passes {
+        &self.passes
     }
 
     /// Answers `GET /v1/verifiers/check`. An unknown hash is a plain `success: false`: a 404 would be retried for seconds.

@@ -1,11 +1,11 @@
-//! The way from a sandbox's own network to its instance, and to nothing else.
+//! The way from a port of a sandbox's own network to the same port outside, and to nothing else.
 
 use std::net::Ipv4Addr;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Connections from a sandbox's own network to the instance. Dropping it cuts them.
+/// Connections from a sandbox's own network. Dropping it cuts them.
 #[derive(Debug)]
 pub(super) struct Tunnel(JoinHandle<()>);
 

@@ -136,6 +136,66 @@ async fn a_lease_without_heartbeats_ends_with_its_ttl() {
 }
 
 #[tokio::test]
+async fn a_ttl_can_be_set_anew_and_extended_while_the_instance_lives() {
+    let server = TestServer::start().await;
+    let record = server
+        .create(json!({"env_key": "notes", "ttl_seconds": 600}))
+        .await;
+    let post = async |what: &str, body: serde_json::Value| {
+        let path = format!("/v1/env/instances/{}/{what}", id(&record));
+        crate::support::read(server.request(Method::POST, &path).json(&body)).await
+    };
+    let until = "2999-01-01T00:00:00Z";
+    let (status, body) = post("extend_ttl", json!({"absolute_expires_at": until})).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["expires_at"], "2999-01-01T00:00:00.000000Z");
+    assert_eq!(
+        server.instance(id(&record)).await["expires_at"],
+        body["expires_at"]
+    );
+
+    let earlier = json!({"absolute_expires_at": "2998-01-01T00:00:00Z"});
+    assert_eq!(post("extend_ttl", earlier).await.0, StatusCode::BAD_REQUEST);
+    for (what, wrong) in [
+        ("extend_ttl", json!({"absolute_expires_at": "soon"})),
+        ("ttl", json!({"ttl_seconds": 0})),
+        ("ttl", json!({"ttl_seconds": -1})),
+    ] {
+        let (status, body) = post(what, wrong).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    }
+
+    // Nearer than the end that the supervisor sleeps towards: it has to notice.
+    assert_eq!(
+        post("ttl", json!({"ttl_seconds": 1})).await.0,
+        StatusCode::OK
+    );
+    let ended = server.wait_for_status(id(&record), "stopped").await;
+    assert_eq!(ended["status_reason"], "its TTL ended");
+    assert!(ended.get("expires_at").is_none(), "{ended}");
+    let (status, _) = post("ttl", json!({"ttl_seconds": 60})).await;
+    assert_eq!(status, StatusCode::GONE);
+    let path = "/v1/env/instances/ffffffff/ttl";
+    let request = server.request(Method::POST, path);
+    let (status, _) = crate::support::read(request.json(&json!({"ttl_seconds": 60}))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_ttl_of_an_instance_that_lives_by_heartbeats_is_not_moved() {
+    let server = TestServer::start().await;
+    let record = server
+        .create(json!({"env_key": "notes", "heartbeat_interval": 30}))
+        .await;
+    let path = format!("/v1/env/instances/{}/ttl", id(&record));
+    let request = server.request(Method::POST, &path);
+    let (status, body) = crate::support::read(request.json(&json!({"ttl_seconds": 60}))).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_lease_that_nobody_bounded_ends_with_the_servers_maximum() {
     let server = TestServer::with(NOTES, |config| {
         config.maximum_lease = Duration::from_millis(100);

@@ -233,3 +233,61 @@ async fn what_cannot_be_graded_is_refused_and_the_token_is_asked_for() {
     assert_eq!(authorised(json!({"collect": {"a": ["*"]}})).await, 400);
     server.stop().await;
 }
+
+/// Asks the judge through the official client, and says what else of the server is reached.
+const VERIFIER: &str = r#"import os
+from fleet.judge import Criterion, Rubric
+from fleet import Fleet
+
+def verify(env):
+    client = Fleet()
+    for path in ("/v1/account", "/v1/env/instances", "/v1/judge/grade"):
+        try:
+            client.client.request("GET", path)
+            raise RuntimeError(f"{path} was answered")
+        except Exception as error:
+            print(path, type(error).__name__, error)
+            if "reaches nothing of this server" not in str(error):
+                raise
+    try:
+        client.client.request("POST", "/v1/judge/grade", json=dict(instance_id="other", submission="x", agentic=False, rubric=dict(type="string", text="y")))
+        raise RuntimeError("another instance was judged")
+    except Exception as error:
+        if "only have its own instance judged" not in str(error):
+            raise
+    rubric = Rubric(criteria=[Criterion(name="Done", max=2, levels={2: "closed", 0: "open"})])
+    return float(env.judge.grade(rubric, "I closed it."))
+"#;
+
+#[tokio::test]
+async fn a_confined_verifier_reaches_the_judge_and_nothing_else_of_the_server() {
+    let Some(python) = std::env::var_os("HARNESS_TEST_PYTHON") else {
+        crate::support::say_skipped("HARNESS_TEST_PYTHON names no Python with the official SDK");
+        return;
+    };
+    let mut judge = shell(r#"echo '{"criteria": [{"name": "Done", "score": 1}]}'"#);
+    // For callers from outside; the server's own verifiers are known by their pass.
+    judge.token = Some("outside".to_owned().into());
+    let server = TestServer::with(NOTES, |config| {
+        config.judge = Some(judge);
+        config.python = fleet_local::verify::PythonConfig::Existing(python.into());
+        config.verifier_sandbox = fleet_local::verify::SandboxMode::Best;
+    })
+    .await;
+    let record = server.create_default().await;
+    let bundle = fleet_api::bundle::Bundle::pack(VERIFIER);
+    let body = json!({
+        "key": "task-1", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify", "timeout": 30,
+        "bundle": bundle.to_base64(),
+    });
+    let request = server.request(Method::POST, "/v1/verifiers/execute");
+    let (_, answer) = read(request.json(&body)).await;
+    assert_eq!(
+        (&answer["success"], answer["result"].as_f64()),
+        (&json!(true), Some(0.5)),
+        "{answer}"
+    );
+    // It came through its gate, so the way to the judge is the sandbox's.
+    assert!(answer["sandbox"]["held"].is_array(), "{answer}");
+    server.stop().await;
+}

@@ -8,6 +8,7 @@ use serde_yaml::Value;
 use url::Url;
 
 use super::diagnostic::Diagnostic;
+use super::judge::{self, JudgeSpec};
 use super::reader::{Context, Field};
 use super::schema::{self, Keys};
 use super::text::SpecString;
@@ -22,12 +23,13 @@ pub(super) const KEYS: [&str; 6] = [
     "local",
 ];
 pub(super) const RATE_LIMIT_KEYS: [&str; 2] = ["requests_per_second", "creates_per_second"];
-pub(super) const LOCAL_KEYS: [&str; 5] = [
+pub(super) const LOCAL_KEYS: [&str; 6] = [
     "environments",
     "tasks",
     "instance_limit",
     "verifier_sandbox",
     "verifier_read",
+    "judge",
 ];
 
 /// Where the service is when neither the spec nor `FLEET_BASE_URL` says so.
@@ -79,7 +81,7 @@ pub struct RateLimit {
 }
 
 /// What the embedded server offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocalSpec {
     /// Folders with environment packages. Absolute; they exist.
     pub environments: Vec<PathBuf>,
@@ -91,6 +93,8 @@ pub struct LocalSpec {
     pub verifier_sandbox: VerifierSandbox,
     /// Folders that such verifiers may read beside their own. Absolute; they exist.
     pub verifier_read: Vec<PathBuf>,
+    /// Who grades for verifiers; nobody unless the spec says so.
+    pub judge: Option<JudgeSpec>,
 }
 
 /// How strictly the embedded server confines verifiers that are programs.
@@ -219,6 +223,8 @@ impl FleetSpec {
             let read = &self.local.verifier_read;
             let read = (!read.is_empty()).then(|| resolved::paths(read));
             resolved::set(&mut local, "verifier_read", read);
+            let judge = self.local.judge.as_ref().map(JudgeSpec::resolved);
+            resolved::set(&mut local, "judge", judge);
             resolved::set(&mut out, "local", Some(local));
         }
         out
@@ -257,7 +263,7 @@ fn default_endpoint(ctx: &mut Context<'_>) -> Option<Endpoint> {
     None
 }
 
-fn parse_url(text: &str) -> Result<Url, (&'static str, &'static str)> {
+pub(super) fn parse_url(text: &str) -> Result<Url, (&'static str, &'static str)> {
     let not_a_url = (
         "`fleet.endpoint` must be `local` or an http or https URL",
         "for example `https://orchestrator.fleetai.com`",
@@ -384,12 +390,16 @@ impl LocalSpec {
             .get("verifier_sandbox")
             .and_then(|field| ctx.choice(&field, &VerifierSandbox::ALL))
             .unwrap_or_default();
+        let judge = section
+            .get("judge")
+            .and_then(|field| JudgeSpec::read(ctx, &field));
         Self {
             environments,
             tasks,
             instance_limit,
             verifier_sandbox,
             verifier_read,
+            judge,
         }
     }
 }
@@ -446,6 +456,7 @@ pub(super) fn json_schema() -> Json {
                 "Folders that Python and command verifiers may read, beside programs, libraries and the folders of packages and task files.",
             ),
         ),
+        ("judge", judge::json_schema()),
     ];
     schema::object(
         "The service that runs environments.",

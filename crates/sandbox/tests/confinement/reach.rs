@@ -74,12 +74,12 @@ async fn the_one_port_is_served_by_the_owner_and_no_other_is_reached() {
     let child = bench.start(&gate, &[PROBE, "say", &address, "hello"]);
     let visitor = gate.meet().await.unwrap();
     assert_eq!(
-        visitor.listener.is_some(),
+        visitor.listeners.len() == 1,
         visitor.layers.holds(Layer::Network)
     );
     let listener = visitor
-        .listener
-        .as_ref()
+        .listeners
+        .first()
         .map(|listener| listener.try_clone().unwrap());
     visitor.admit().await.unwrap();
     if let Some(listener) = listener {

@@ -1,8 +1,8 @@
 //! Environments, the account, instances and the runs they form.
 
 use fleet_api::types::{
-    Account, CreateInstanceBody, Environment, HeartbeatBody, HeartbeatResponse, Instance,
-    RefreshBody, RefreshResponse, Run,
+    Account, CreateInstanceBody, Environment, ExtendTtlBody, HeartbeatBody, HeartbeatResponse,
+    Instance, RefreshBody, RefreshResponse, Run, TtlBody,
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ const NO_INSTANCE: &str = "There is no such instance";
 pub(super) fn table() -> Vec<Operation> {
     let mut table = catalogue();
     table.extend(instances());
+    table.extend(leases());
     table.extend(requests_and_runs());
     table
 }
@@ -112,6 +113,41 @@ fn instances() -> Vec<Operation> {
         .answers::<HeartbeatResponse>()
         .refuses(404, NO_INSTANCE)
         .refuses(410, "The instance is not running"),
+    ]
+}
+
+fn leases() -> Vec<Operation> {
+    const MONITORED: &str = "The instance lives by its heartbeats";
+    let of = |path, name, summary| {
+        Operation::post(path, name, summary)
+            .segment("id", INSTANCE)
+            .answers::<Instance>()
+            .refuses(404, NO_INSTANCE)
+            .refuses(409, MONITORED)
+            .refuses(410, "The instance is not running")
+            .refuses_as(422, "The body is malformed", "Invalid")
+    };
+    vec![
+        of(
+            "/v1/env/instances/{id}/ttl",
+            "set_instance_ttl",
+            "Ends an instance so many seconds from now",
+        )
+        .takes::<TtlBody>(
+            json!({"properties": {"ttl_seconds": {"minimum": 1, "maximum": i64::MAX}}}),
+        ),
+        of(
+            "/v1/env/instances/{id}/extend_ttl",
+            "extend_instance_ttl",
+            "Lets an instance live until a later moment",
+        )
+        .takes::<ExtendTtlBody>(
+            json!({"properties": {"absolute_expires_at": {"format": "date-time"}}}),
+        )
+        .refuses(
+            400,
+            "The moment is before the present end, or the instance is starting",
+        ),
     ]
 }
 

@@ -60,21 +60,24 @@ class Layers:
         return value
 
 
-def own_network(port):
-    """A namespace with nothing in it but a loopback, at one port of which the server listens."""
+def own_network(ports):
+    """A namespace with nothing in it but a loopback, at these ports of which the server listens."""
     uid, gid = os.geteuid(), os.getegid()
     check(libc.unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC))
     for name, content in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(content)
-    if port is None:
-        return None
+    if not ports:
+        return []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(128)
-    return listener
+    listeners = []
+    for port in ports:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+        listeners.append(listener)
+    return listeners
 
 
 def lower(name, value):
@@ -108,7 +111,7 @@ def drop_capabilities():
     check(libc.capset(struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24)))
 
 
-def rules(policy, folder, version):
+def rules(policy, ports, folder, version):
     """Restricts files, ports and signals, as far as this version of Landlock can."""
     known = (1 << RIGHTS_OF_VERSION[min(version, len(RIGHTS_OF_VERSION)) - 1]) - 1
     ruleset = struct.pack("QQQ", known, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
@@ -135,17 +138,18 @@ def rules(policy, folder, version):
         allow(path, READ_FILE)
     for path in ("/dev/null", "/dev/zero", "/dev/full"):
         allow(path, READ_FILE | WRITE_FILE)
-    if version >= 4 and policy["port"] is not None:
-        system_call(ADD_RULE, ruleset, RULE_PORT, struct.pack("QQ", CONNECT_TCP, policy["port"]), 0)
+    if version >= 4:
+        for port in ports:
+            system_call(ADD_RULE, ruleset, RULE_PORT, struct.pack("QQ", CONNECT_TCP, port), 0)
     system_call(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
 
 
-def restrict(layers, policy, folder):
+def restrict(layers, policy, ports, folder):
     asked = {"files": 1, "ports": 4, "signals": 6}
     try:
         version = system_call(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
-        rules(policy, folder, version)
+        rules(policy, ports, folder, version)
     except OSError as error:
         layers.missing.update(dict.fromkeys(asked, f"Landlock: {error.strerror}"))
         return
@@ -173,16 +177,18 @@ def confine(order, folder):
     gate = socket.socket(socket.AF_UNIX)
     gate.connect(order["gate"])
     policy, layers = order["policy"], Layers()
+    # Its instance, and the server's door for verifiers.
+    ports = [port for port in (policy["port"], order["door"]) if port is not None]
     # The order matters: each layer forbids what the ones before it needed.
-    listener = layers.note("network", own_network, policy["port"])
+    listeners = layers.note("network", own_network, ports) or []
     layers.note("limits", limit, policy["limits"])
     layers.note("processes", limit_processes, layers, policy["limits"])
     layers.note("capabilities", drop_capabilities)
-    restrict(layers, policy, folder)
+    restrict(layers, policy, ports, folder)
     layers.note("system_calls", filter_calls, order["filters"])
     report = json.dumps({"held": layers.held, "missing": layers.missing}).encode() + b"\n"
-    socket.send_fds(gate, [report], [] if listener is None else [listener.fileno()])
-    if listener is not None:
+    socket.send_fds(gate, [report], [listener.fileno() for listener in listeners])
+    for listener in listeners:
         listener.close()
     if gate.recv(1) != b"+":
         os._exit(126)

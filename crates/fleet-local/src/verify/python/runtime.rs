@@ -12,6 +12,7 @@ use sandbox::{Gate, Layers, child_filters};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use url::Url;
 
 use super::venv::{self, PythonConfig, VenvError};
 use super::worker::{Worker, WorkerError};
@@ -21,6 +22,7 @@ use crate::verify::arguments::CallArguments;
 use crate::verify::bundle::Bundle;
 use crate::verify::confine::{self, Admitted, Confinement, Refused, SandboxMode, Usage};
 use crate::verify::outcome::Outcome;
+use crate::verify::passes::{Pass, Passes};
 
 /// After a failed start the next verifications fail at once for this long: fifty of them must not wait for fifty downloads that fail.
 const START_PAUSE: Duration = Duration::from_secs(20);
@@ -69,6 +71,7 @@ pub(in crate::verify) struct RuntimeConfig {
     pub(in crate::verify) shim: Shim,
     pub(in crate::verify) base_url: String,
     pub(in crate::verify) confinement: Arc<Confinement>,
+    pub(in crate::verify) passes: Arc<Passes>,
 }
 
 /// One verification.
@@ -155,7 +158,7 @@ impl PythonRuntime {
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
             .collect();
-        // The SDK refuses to start without a key. The server's own is not for verifiers.
+        // The SDK refuses to start without a key. Each verification has one of its own, and the server's is not for verifiers.
         env.push(("FLEET_API_KEY".to_owned(), "local".to_owned()));
         env.push(("FLEET_BASE_URL".to_owned(), self.config.base_url.clone()));
         // Spares a request and a TLS context in every child; the managers here take any token.
@@ -179,6 +182,8 @@ impl PythonRuntime {
                 }
             },
         };
+        // Good until this returns.
+        let pass = self.config.passes.issue(job.instance);
         // A worker that ended since it was last used shows when it is called; the verification has not begun then, and the next one takes it.
         // A worker that ends later takes the verification with it: whatever ended it would end the next one too.
         for last in [false, true] {
@@ -186,7 +191,7 @@ impl PythonRuntime {
                 Ok(worker) => worker,
                 Err(error) => return Outcome::failed("PythonUnavailable", error.to_string()),
             };
-            let request = request(&job, &worker, gate.as_ref());
+            let request = self.request(&job, &worker, gate.as_ref(), &pass);
             let limit = job.usage.time_limit + ANSWER_MARGIN;
             match tokio::time::timeout(limit, self.attend(&worker, &request, &job, gate.as_ref()))
                 .await
@@ -244,11 +249,14 @@ impl PythonRuntime {
                 layers: None,
             };
         };
-        let port = confine::port(job.instance);
+        let ports: Vec<u16> = [confine::port(job.instance), self.door_port()]
+            .into_iter()
+            .flatten()
+            .collect();
         // Whoever is dropped at the gate never runs; a dropped answer ends the child.
         let admitted: Result<Admitted, Refused> = tokio::select! {
             biased;
-            admitted = self.config.confinement.admit(gate, port, worker.layers()) => admitted,
+            admitted = self.config.confinement.admit(gate, &ports, worker.layers()) => admitted,
             answer = &mut answer => {
                 // Why it could not start. No result counts that came past the gate.
                 let answer = answer.map_err(Broken::Worker).and_then(|answer| {
@@ -268,6 +276,44 @@ impl PythonRuntime {
                 layers: None,
             },
         }
+    }
+
+    /// Where the server answers verifiers.
+    fn door_port(&self) -> Option<u16> {
+        Url::parse(&self.config.base_url).ok()?.port()
+    }
+
+    fn request(&self, job: &Job<'_>, worker: &Worker, gate: Option<&Gate>, pass: &Pass) -> Value {
+        let files: BTreeMap<&String, String> = job
+            .bundle
+            .files
+            .iter()
+            .map(|(name, content)| (name, STANDARD.encode(content)))
+            .collect();
+        json!({
+            "source": job.bundle.source,
+            "files": files,
+            "function_name": job.function_name,
+            "args": job.call.args,
+            "kwargs": job.call.kwargs,
+            "pass": pass.text(),
+            "instance_id": job.instance.instance_id(),
+            "env_key": job.instance.env_key(),
+            "root_url": job.instance.root_url(),
+            "app_urls": job.instance.app_urls(),
+            "manager_url": job.instance.manager_url(),
+            "time_limit": job.usage.time_limit.as_secs_f64(),
+            "limits": job.usage.limits(),
+            "sandbox": gate.zip(worker.policy()).map(|(gate, policy)| {
+                let filters = child_filters(worker.layers());
+                json!({
+                    "gate": gate.path(),
+                    "door": self.door_port(),
+                    "policy": Confinement::child_policy(policy, job.instance, job.usage),
+                    "filters": filters.iter().map(|filter| STANDARD.encode(filter)).collect::<Vec<_>>(),
+                })
+            }),
+        })
     }
 
     /// Ends the worker and waits until its tree is gone.
@@ -290,37 +336,6 @@ struct Attended {
 enum Broken {
     Worker(WorkerError),
     Refused(Refused),
-}
-
-fn request(job: &Job<'_>, worker: &Worker, gate: Option<&Gate>) -> Value {
-    let files: BTreeMap<&String, String> = job
-        .bundle
-        .files
-        .iter()
-        .map(|(name, content)| (name, STANDARD.encode(content)))
-        .collect();
-    json!({
-        "source": job.bundle.source,
-        "files": files,
-        "function_name": job.function_name,
-        "args": job.call.args,
-        "kwargs": job.call.kwargs,
-        "instance_id": job.instance.instance_id(),
-        "env_key": job.instance.env_key(),
-        "root_url": job.instance.root_url(),
-        "app_urls": job.instance.app_urls(),
-        "manager_url": job.instance.manager_url(),
-        "time_limit": job.usage.time_limit.as_secs_f64(),
-        "limits": job.usage.limits(),
-        "sandbox": gate.zip(worker.policy()).map(|(gate, policy)| {
-            let filters = child_filters(worker.layers());
-            json!({
-                "gate": gate.path(),
-                "policy": Confinement::child_policy(policy, job.instance, job.usage),
-                "filters": filters.iter().map(|filter| STANDARD.encode(filter)).collect::<Vec<_>>(),
-            })
-        }),
-    })
 }
 
 fn read(answer: Value) -> Outcome {

@@ -274,6 +274,9 @@ def child(fleet, client, request, output, result):
         signal.signal(signal.SIGALRM, alarm)
         signal.setitimer(signal.ITIMER_REAL, request["time_limit"])
         gc.enable()
+        # What this verification is let in by at the server's door; clients that the verifier makes itself look for it here.
+        os.environ["FLEET_API_KEY"] = request["pass"]
+        client = fleet.Fleet(httpx_client=client.client.httpx_client)
         try:
             value, error = verify(fleet, client, request), None
         except VerifierTimeout as timeout:

@@ -1,0 +1,19 @@
+//! Requests that move the end of an instance.
+
+use serde::{Deserialize, Serialize};
+
+/// Body of `POST /v1/env/instances/{id}/ttl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TtlBody {
+    /// How long the instance lives on, in seconds, from now.
+    pub ttl_seconds: u64,
+}
+
+/// Body of `POST /v1/env/instances/{id}/extend_ttl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExtendTtlBody {
+    /// When the instance is to end, ISO 8601; without a zone it is UTC.
+    pub absolute_expires_at: String,
+}
