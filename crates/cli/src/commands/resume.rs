@@ -32,7 +32,7 @@ pub(crate) async fn resume(args: &ResumeArgs, printer: Printer) -> Outcome {
     if args.salvage {
         salvage_if_damaged(&folder, printer)?;
     }
-    resume_found(runs::read(&folder)?, printer).await
+    Box::pin(resume_found(runs::read(&folder)?, printer)).await
 }
 
 /// Goes on with a run that was found and read.

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: RunArgs, printer: Printer) -> Outcome {
     let unfinished = to_continue(&prepared.spec, &prepared.plan, args.resume, printer);
     if let Some(unfinished) = unfinished {
         prepared.service.stop().await;
-        return resume_found(unfinished, printer).await;
+        return Box::pin(resume_found(unfinished, printer)).await;
     }
     for warning in &prepared.warnings {
         printer.say(format_args!(
