@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lenient;
+
 /// Body of `POST /v1/env/instances/{id}/ttl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TtlBody {
     /// How long the instance lives on, in seconds, from now.
+    #[serde(deserialize_with = "lenient::whole")]
     pub ttl_seconds: u64,
 }
 

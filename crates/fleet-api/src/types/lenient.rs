@@ -19,6 +19,10 @@ pub(super) fn count_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D
     count(from).map(Option::unwrap_or_default)
 }
 
+/// The largest whole number that every reader of JSON understands alike (RFC 8259, section 6): above it a double does not
+/// count in steps of one.
+const LARGEST: u64 = 1 << 53;
+
 /// A count of a request, where nonsense is an error. JSON has one kind of number, so `8.0` is 8.
 pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
     let number = Number::deserialize(from)?;
@@ -28,6 +32,7 @@ pub(super) fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Resu
             let number = number.as_f64()?;
             (number.fract() == 0.0).then(|| round(number)).flatten()
         })
+        .filter(|count| *count <= LARGEST)
         .and_then(|count| T::try_from(count).ok())
         .ok_or_else(|| D::Error::custom(format!("{number} is no whole number in range")))
 }
@@ -53,8 +58,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Erro
     reason = "the range is checked just before"
 )]
 fn round(number: f64) -> Option<u64> {
-    // 2^53: above it a f64 does not count in steps of one.
-    (0.0..=9_007_199_254_740_992.0)
+    (0.0..=LARGEST as f64)
         .contains(&number)
         .then(|| number.round() as u64)
 }
@@ -73,6 +77,7 @@ mod tests {
         }
         for value in [
             json!(8.5),
+            json!(LARGEST + 1),
             json!(-1),
             json!("8"),
             json!(1_u64 << 40),

@@ -272,16 +272,20 @@ fn number(query: &Query, name: &'static str) -> Result<Option<u64>, ApiError> {
     query
         .get(name)
         .map(|text| {
-            text.parse().map_err(|_| {
-                ApiError::invalid(vec![Problem {
-                    place: "query",
-                    field: name.to_owned(),
-                    message:
-                        "Input should be a valid integer, unable to parse string as an integer"
-                            .to_owned(),
-                    kind: "int_parsing",
-                }])
-            })
+            // SQLite's integers have a sign.
+            text.parse()
+                .ok()
+                .filter(|number| i64::try_from(*number).is_ok())
+                .ok_or_else(|| {
+                    ApiError::invalid(vec![Problem {
+                        place: "query",
+                        field: name.to_owned(),
+                        message:
+                            "Input should be a valid integer, unable to parse string as an integer"
+                                .to_owned(),
+                        kind: "int_parsing",
+                    }])
+                })
         })
         .transpose()
 }

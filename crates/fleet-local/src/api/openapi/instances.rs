@@ -7,7 +7,7 @@ use fleet_api::types::{
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::operation::Operation;
+use super::operation::{LARGEST_COUNT, Operation};
 use crate::api::auth;
 use crate::api::create::LONGEST_TEXT;
 use crate::instance::lease::HEARTBEAT_RANGE;
@@ -134,7 +134,7 @@ fn leases() -> Vec<Operation> {
             "Ends an instance so many seconds from now",
         )
         .takes::<TtlBody>(
-            json!({"properties": {"ttl_seconds": {"minimum": 1, "maximum": i64::MAX}}}),
+            json!({"properties": {"ttl_seconds": {"minimum": 1, "maximum": LARGEST_COUNT}}}),
         ),
         of(
             "/v1/env/instances/{id}/extend_ttl",
@@ -235,7 +235,8 @@ fn create_limits() -> Value {
     json!({
         "properties": {
             "env_key": {"maxLength": LONGEST_TEXT, "examples": ["helpdesk"]},
-            "env_version": text, "data_key": text, "data_version": text, "region": text, "run_id": text, "image_type": text,
+            "env_version": text, "data_key": text, "data_version": text, "region": text, "run_id": text,
+            "image_type": {"maxLength": LONGEST_TEXT, "pattern": "^[^\\u0000]*$"},
             "ttl_seconds": {"minimum": 1, "maximum": i64::MAX},
             "heartbeat_interval": {"minimum": HEARTBEAT_RANGE.start(), "maximum": HEARTBEAT_RANGE.end()},
             "max_wait_seconds": {"minimum": 0, "maximum": i64::MAX},

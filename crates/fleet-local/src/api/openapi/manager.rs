@@ -9,7 +9,7 @@ use fleet_api::types::manager::{
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::operation::Operation;
+use super::operation::{LARGEST_COUNT, Operation};
 
 const DATABASE: &str = "The database, as `GET /resources` names it";
 
@@ -35,11 +35,11 @@ pub(super) fn table() -> Vec<Operation> {
             .answers::<DiffResponse>(),
         Operation::post("/diff/fs", "file_diff", "The files of the instance").answers::<FileDiff>(),
         Operation::post("/fs/file", "read_file", "A file; one that does not exist is `exists: false`")
-            .takes::<FileStateBody>(Value::Null)
+            .takes::<FileStateBody>(json!({"properties": {"max_content_size": {"maximum": LARGEST_COUNT}}}))
             .answers::<FileState>()
             .refuses(422, "Fields are missing or malformed"),
         Operation::post("/fs/file/text", "read_text", "A file's text")
-            .takes::<FileTextBody>(Value::Null)
+            .takes::<FileTextBody>(json!({"properties": {"max_content_size": {"maximum": LARGEST_COUNT}}}))
             .answers_text()
             .refuses(400, "There is no such text file")
             .refuses(422, "Fields are missing or malformed"),
@@ -51,7 +51,7 @@ pub(super) fn table() -> Vec<Operation> {
             .query("path", "The folder; without it, the uppermost")
             .answers_shape(entries),
         Operation::post("/fs/doc/text", "document_text", "A document's text")
-            .takes::<DocumentTextBody>(Value::Null)
+            .takes::<DocumentTextBody>(json!({"properties": {"max_size": {"maximum": LARGEST_COUNT}}}))
             .answers_text()
             .refuses(400, "The document cannot be read").refuses(422, "Fields are missing or malformed"),
         Operation::post("/fs/doc/metadata", "document_metadata", "What a document says of itself")

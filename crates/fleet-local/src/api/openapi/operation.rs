@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 /// Makes the schema of a type; kept as a function so that tables stay plain data.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
+/// The largest count that a body may hold: as the readers of the wire types have it.
+pub(super) const LARGEST_COUNT: u64 = 1 << 53;
+
 /// Names that may stand in a path. Clients refuse to send others: they would change the path's meaning.
 pub(super) const SEGMENT: &str = r"^(\.?[^/\\?#%\s\x00-\x1f\x7f-\xa0.])+\.?$";
 

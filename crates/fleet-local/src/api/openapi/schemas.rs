@@ -85,6 +85,12 @@ pub(super) fn reference(name: &str) -> Value {
 pub(super) fn refine(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
+            if fields
+                .get("format")
+                .is_some_and(|format| format == "uint32")
+            {
+                fields.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
             // `uint64` and the like are no formats that anybody else knows.
             let foreign = fields
                 .get("format")

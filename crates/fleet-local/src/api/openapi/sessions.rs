@@ -7,7 +7,7 @@ use fleet_api::types::{
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, SEGMENT};
+use super::operation::{LARGEST_COUNT, Operation, SEGMENT};
 
 const TEAM: &str = "The team";
 const JOB: &str = "The job, by id or by name";
@@ -71,11 +71,7 @@ fn sessions() -> Vec<Operation> {
         .refuses(404, "There is no such session"),
         Operation::get("/v1/jobs", "list_jobs", "Jobs, newest first")
             .query("team_id", TEAM)
-            .query_as(
-                "limit",
-                json!({"type": "integer", "minimum": 0}),
-                "At most so many",
-            )
+            .query_as("limit", whole_number(), "At most so many")
             .answers::<JobList>()
             .refuses_as(422, "A parameter is malformed", "Invalid"),
         Operation::get("/v1/jobs/{id}", "get_job", "One job")
@@ -116,12 +112,12 @@ fn jobs() -> Vec<Operation> {
         .segment("job_id", "The job")
         .query_as(
             "offset",
-            json!({"type": "integer", "minimum": 0}),
+            whole_number(),
             "Leaves out so many",
         )
         .query_as(
             "limit",
-            json!({"type": "integer", "minimum": 0}),
+            whole_number(),
             "At most so many",
         )
         .answers_shape(logged)
@@ -131,7 +127,9 @@ fn jobs() -> Vec<Operation> {
             "summarize_job",
             "Not done by this server",
         )
-        .takes::<SummarizeJobBody>(Value::Null)
+        .takes::<SummarizeJobBody>(json!({"properties": {
+            "max_context_tokens": {"maximum": LARGEST_COUNT}, "max_concurrent": {"maximum": LARGEST_COUNT},
+        }}))
         .refuses_as(422, MALFORMED, "Invalid")
         .refuses(501, "This server summarises nothing"),
     ]
@@ -155,6 +153,10 @@ fn ingest_limits() -> Value {
 }
 
 /// As the handler checks them: exactly one of three names the tasks.
+fn whole_number() -> Value {
+    json!({"type": "integer", "minimum": 0, "maximum": i64::MAX})
+}
+
 fn job_limits() -> Value {
     let sources = ["env_key", "project_key", "task_keys"];
     let one_source = |named: &str| {
@@ -169,6 +171,7 @@ fn job_limits() -> Value {
     json!({
         "properties": {
             "models": {"minItems": 1}, "task_keys": {"minItems": 1}, "name": {"maxLength": 255},
+            "mode": {"enum": ["tool-use", "computer-use", null]},
             "pass_k": at_least_one, "max_steps": at_least_one, "max_duration_minutes": at_least_one,
             "max_concurrent_per_model": at_least_one, "byok_ttl_minutes": at_least_one,
         },
