@@ -9,6 +9,7 @@ from . import checks
 # One task for each kind of verifier, and one whose score hangs on the answer alone.
 RAISE_PRIORITY = "helpdesk-raise-priority"  # native: ticket 3, and only that one, becomes `high`
 LIST_SHIPPING = "helpdesk-list-shipping"  # Python: an internal comment on ticket 42, and a number as answer
+CLOSE_SOLVED = "helpdesk-close-solved"  # native: ticket 5, and only that one, becomes `closed`
 TICKET_OWNER = "helpdesk-ticket-owner"  # native: the answer, and nothing changed
 KEYS = [RAISE_PRIORITY, LIST_SHIPPING, TICKET_OWNER]
 
