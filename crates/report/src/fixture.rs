@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use run_record::{
     AgentOutcome, AgentReport, Attempt, Entry, ErrorKind, Event, Failure, GateSpec, InstanceId,
-    Phase, PlannedTrial, RequestId, RunEnd, RunId, RunInfo, RunRecord, StopReason, TaskKey,
-    TeardownOutcome, TrialId, Usage, VariantInfo, VariantName, VerifierReport,
+    Phase, PlannedTrial, RequestId, RunEnd, RunId, RunInfo, RunRecord, SessionEnd, StopReason,
+    TaskKey, TeardownOutcome, TrialId, Usage, VariantInfo, VariantName, VerifierReport,
 };
 
 /// What becomes of a trial.
@@ -137,6 +137,36 @@ impl RunBuilder {
         }
     }
 
+    /// A job for the run's sessions.
+    pub(crate) fn job(&mut self, id: &str) {
+        self.events.push(Event::JobIntended {
+            request_id: request_id(0),
+            name: self.info.run_id.to_string(),
+        });
+        self.events.push(Event::JobCreated {
+            job_id: id.to_owned(),
+        });
+    }
+
+    /// The session of the trial that was told of last, which had one attempt.
+    pub(crate) fn session(&mut self, id: &str) {
+        let trial = self.planned.last().expect("a trial was told of").id.clone();
+        self.events.push(Event::SessionIntended {
+            trial: trial.clone(),
+            attempt: Attempt::FIRST,
+            request_id: request_id(self.counter * 10),
+            offset: 0,
+            messages: 3,
+        });
+        self.events.push(Event::SessionIngested {
+            trial,
+            attempt: Attempt::FIRST,
+            session_id: id.to_owned(),
+            messages: 3,
+            end: Some(SessionEnd::Completed),
+        });
+    }
+
     /// The record of a run that ended, as told by [`RunBuilder::end`] or with everything done.
     pub(crate) fn finish(mut self) -> RunRecord {
         if self.end.is_none() {
@@ -205,11 +235,7 @@ impl RunBuilder {
     }
 
     fn begin(&mut self, trial: &TrialId, attempt: Attempt) {
-        let request_id = format!(
-            "\"00000000-0000-4000-8000-{:012}\"",
-            self.counter * 10 + u64::from(attempt.0)
-        );
-        let request_id: RequestId = serde_json::from_str(&request_id).unwrap();
+        let request_id = request_id(self.counter * 10 + u64::from(attempt.0));
         self.events.push(Event::ProvisionIntended {
             trial: trial.clone(),
             attempt,
@@ -301,6 +327,10 @@ impl RunBuilder {
     }
 }
 
+fn request_id(number: u64) -> RequestId {
+    serde_json::from_str(&format!("\"00000000-0000-4000-8000-{number:012}\"")).unwrap()
+}
+
 fn start() -> Timestamp {
     "2026-11-02T03:04:05Z".parse().unwrap()
 }
@@ -321,7 +351,9 @@ pub(crate) fn nasty() -> RunRecord {
     run.info.spec_path = "specs/|x|`y`.yaml".to_owned();
     run.variants(&["model=small", "model=</script><img src=x onerror=alert(1)>"]);
     let script = "model=</script><img src=x onerror=alert(1)>";
+    run.job("job-1 `<b>` | @team");
     run.trial_of("=cmd|' /C calc'!A0", "model=small", 1, &Outcome::Score(1.0));
+    run.session("=1+</script>\u{202e}");
     run.trial_of("plain-task", "model=small", 1, &Outcome::Score(0.25));
     run.trial_of(
         "comma, \"quote\"\nnewline",

@@ -34,12 +34,12 @@
   function detailOf(at) {
     const packed = details[at];
     if (!packed) return null;
-    const [why, exit, signal, instance, env, set, teardown, verification, steps, tokensIn, tokensOut, started, queue, provision, agent, verify, release, dir] = packed;
+    const [why, exit, signal, instance, env, set, teardown, verification, steps, tokensIn, tokensOut, started, queue, provision, agent, verify, release, dir, session, sent] = packed;
     const word = (index) => (index < 0 ? null : words[index]);
     return {
       why: word(why), exit, signal, instance, env: word(env), data: word(set), teardown: word(teardown), verification, steps,
       tokens: tokensIn === null && tokensOut === null ? null : (tokensIn ?? "?") + " / " + (tokensOut ?? "?"),
-      started, dir, ms: { queue, provision, agent, verify, teardown: release },
+      started, dir, session: session === null ? null : visible(session) + (sent < 0 ? "" : ", " + word(sent)), ms: { queue, provision, agent, verify, teardown: release },
     };
   }
   function el(name, className, text) {
@@ -87,8 +87,8 @@
   function haystack(at) {
     if (search[at] === undefined) {
       const message = rows.message[at] < 0 ? "" : messages[rows.message[at]];
-      const instance = (details[at] && details[at][3]) || "";
-      search[at] = (tasks[rows.task[at]] + "\n" + message + "\n" + instance).toLowerCase();
+      const { instance, session } = detailOf(at) || {};
+      search[at] = [tasks[rows.task[at]], message, instance || "", session || ""].join("\n").toLowerCase();
     }
     return search[at];
   }
@@ -334,6 +334,7 @@
       fact(list, "data", detail.data);
       fact(list, "teardown", detail.teardown);
       fact(list, "verification", detail.verification);
+      fact(list, "session", detail.session);
       fact(list, "steps", detail.steps);
       fact(list, "tokens in / out", detail.tokens);
       fact(list, "started", detail.started);

@@ -329,6 +329,11 @@ impl RunRecord {
             .collect()
     }
 
+    /// The service's id of the job for the run's sessions, once it was told.
+    pub fn job_id(&self) -> Option<&str> {
+        self.job.as_ref()?.id.as_deref()
+    }
+
     /// Sessions that are missing at the service, as a whole or in part, and may still be delivered. Without a job the run
     /// has none.
     pub fn open_sessions(&self) -> usize {

@@ -190,6 +190,16 @@ fn facts(record: &RunRecord, trial: &TrialRecord) -> Vec<(&'static str, String)>
             None => instance.to_string(),
         }),
     );
+    let session = trial
+        .last_attempt()
+        .and_then(|attempt| attempt.session.as_ref());
+    add(
+        "session",
+        trial.session_id().map(|id| match session {
+            Some(session) => format!("{} ({})", report::text::one_line(id), session.as_str()),
+            None => report::text::one_line(id),
+        }),
+    );
     let times = trial.times();
     let phases = [
         ("created in", times.provision_ms),

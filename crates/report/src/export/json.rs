@@ -76,7 +76,7 @@ pub fn json(record: &RunRecord, summary: &Summary) -> Vec<u8> {
         run: Run {
             info: &record.info,
             end: record.end.as_ref(),
-            job_id: record.job.as_ref().and_then(|job| job.id.as_deref()),
+            job_id: record.job_id(),
             updated_at: record.updated_at,
         },
         summary,

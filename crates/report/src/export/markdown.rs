@@ -68,11 +68,15 @@ fn head(page: &mut String, record: &RunRecord, summary: &Summary) {
     line!(page);
     line!(
         page,
-        "Run {} · agent {} · endpoint {} · started {}",
+        "Run {} · agent {} · endpoint {} · started {}{}",
         code(record.info.run_id.as_str()),
         escape(&record.info.agent),
         code(&record.info.endpoint),
         record.info.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        record
+            .job_id()
+            .map(|job| format!(" · sessions in job {}", code(job)))
+            .unwrap_or_default(),
     );
 }
 

@@ -142,6 +142,8 @@ struct Detail<'a>(
     Option<u64>,
     Option<u64>,
     &'a str,
+    Option<&'a str>,
+    i64,
 );
 
 /// Texts that repeat, each kept once.
@@ -288,6 +290,8 @@ fn detail<'a>(record: &'a RunRecord, trial: &'a TrialRecord, words: &mut Texts) 
         row.verify_ms,
         row.teardown_ms,
         row.trial_dir,
+        row.session_id,
+        words.optional(row.session),
     )
 }
 

@@ -184,6 +184,10 @@ fn facts(record: &RunRecord) -> Vec<Fact> {
         label: "Passes with",
         value: format!("score ≥ {}", text::score(info.pass_threshold)),
     });
+    facts.extend(record.job_id().map(|job| Fact {
+        label: "Sessions in job",
+        value: text::one_line(job),
+    }));
     facts
 }
 
