@@ -442,9 +442,9 @@ fn used(scores: &Scores) -> Vec<Fact> {
     add("Steps", used.steps.map(text::count));
     add("Tokens in", used.input_tokens.map(text::count));
     add("Tokens out", used.output_tokens.map(text::count));
-    if !facts.is_empty() && used.reporting < scores.total {
+    if (1..scores.total).contains(&used.reporting) {
         facts.push(Fact {
-            label: "Reported by",
+            label: "Tokens and cost from",
             value: format!(
                 "{} of {}",
                 used.reporting,
@@ -480,5 +480,44 @@ fn cause_view(record: &RunRecord, index: usize, cause: &Cause) -> CauseView {
             "harness show {} {task}",
             text::shell_word(record.info.run_id.as_str())
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::used;
+    use crate::Summary;
+    use crate::fixture::{Outcome, RunBuilder};
+    use crate::summary::Used;
+
+    fn labels(outcomes: &[Outcome]) -> Vec<&'static str> {
+        let mut run = RunBuilder::new();
+        for (task, outcome) in ["a", "b"].iter().zip(outcomes) {
+            run.trial(task, 1, outcome);
+        }
+        let summary = Summary::of(&run.finish());
+        used(&summary.all).iter().map(|fact| fact.label).collect()
+    }
+
+    #[test]
+    fn who_reported_is_said_where_some_did_and_not_all() {
+        let facts = ["Cost", "Steps", "Tokens in", "Tokens out"];
+        assert_eq!(labels(&[Outcome::Score(1.0), Outcome::Score(0.0)]), facts);
+        let some = labels(&[Outcome::Score(1.0), Outcome::Pending]);
+        assert_eq!(some.last(), Some(&"Tokens and cost from"));
+        assert!(labels(&[Outcome::Pending, Outcome::Pending]).is_empty());
+    }
+
+    #[test]
+    fn steps_alone_say_nothing_of_tokens_and_cost() {
+        let mut run = RunBuilder::new();
+        run.trial("a", 1, &Outcome::Score(1.0));
+        let mut scores = Summary::of(&run.finish()).all;
+        scores.used = Used {
+            steps: Some(91),
+            ..Used::default()
+        };
+        let labels: Vec<_> = used(&scores).iter().map(|fact| fact.label).collect();
+        assert_eq!(labels, ["Steps"]);
     }
 }
