@@ -188,7 +188,11 @@ async fn k6_killed_at_every_write_of_its_recovery_a_run_is_still_recovered() {
 }
 
 /// Runs and resumes until it ends by itself, killed a little later each time.
-async fn killed_again_and_again(scene: &Scene, kills: u32, step: Duration) -> (u32, Ended) {
+pub(crate) async fn killed_again_and_again(
+    scene: &Scene,
+    kills: u32,
+    step: Duration,
+) -> (u32, Ended) {
     let mut killed = 0;
     loop {
         let began = scene.path("runs/latest/journal.jsonl").is_file();
