@@ -3,6 +3,7 @@
 mod auth;
 mod jobs;
 mod judge;
+mod leases;
 mod repeat;
 mod sessions;
 mod tasks;

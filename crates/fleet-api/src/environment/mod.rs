@@ -6,6 +6,7 @@ mod verifiable;
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use tracing::debug;
 
@@ -67,7 +68,7 @@ impl Environment {
         &self.instance.instance_id
     }
 
-    /// The instance, as it was last seen: when it was made, or at the last [`Environment::refresh`].
+    /// The instance, as it was last seen: when it was made, or at the last [`Environment::refresh`] or change of its TTL.
     pub fn instance(&self) -> &Instance {
         &self.instance
     }
@@ -85,11 +86,27 @@ impl Environment {
     /// Looks at the instance again.
     pub async fn refresh(&mut self) -> Result<&Instance, Error> {
         let instance = self.client.instance(self.id()).await?;
+        Ok(self.seen(instance))
+    }
+
+    /// Lets the instance live for `ttl` from now; see [`Client::set_ttl`].
+    pub async fn set_ttl(&mut self, ttl: Duration) -> Result<&Instance, Error> {
+        let instance = self.client.set_ttl(self.id(), ttl).await?;
+        Ok(self.seen(instance))
+    }
+
+    /// Lets the instance live until `end`, later than it would have; see [`Client::extend_ttl`].
+    pub async fn extend_ttl(&mut self, end: SystemTime) -> Result<&Instance, Error> {
+        let instance = self.client.extend_ttl(self.id(), end).await?;
+        Ok(self.seen(instance))
+    }
+
+    fn seen(&mut self, instance: Instance) -> &Instance {
         if instance.urls != self.instance.urls {
             self.manager = OnceLock::new();
         }
         self.instance = instance;
-        Ok(&self.instance)
+        &self.instance
     }
 
     /// Tells the service that the instance is in use. [`Environment::keep_alive`] does it again and again.

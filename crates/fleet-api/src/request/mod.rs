@@ -3,6 +3,7 @@
 mod auth;
 mod jobs;
 mod judge;
+mod leases;
 mod sessions;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::types::{
 pub use auth::refresh_token;
 pub use jobs::{create_job, job, jobs, log_job, summarize_job};
 pub use judge::grade;
+pub use leases::{cancel_create, create_request, extend_ttl, set_ttl};
 pub use sessions::{create_trace_job, ingest, job_sessions, log_trace, transcript};
 
 /// Keys per task request. The official client puts all of them into one URL.

@@ -40,7 +40,7 @@ pub use job::{
     SummarizeJobBody, SummarizedJob,
 };
 pub use judge::{Attachment, Criterion, GradeBody, GradeResponse, GradedCriterion, Rubric};
-pub use lease::{ExtendTtlBody, TtlBody};
+pub use lease::{CreateRequest, CreateState, ExtendTtlBody, TtlBody};
 pub use region::Region;
 pub use run::{Run, RunActivity, RunQuery};
 pub use session::{

@@ -1,8 +1,8 @@
 //! The handle of an instance: what its methods ask for.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use fleet_api::types::{GradeBody, Instance, TaskVersionQuery};
+use fleet_api::types::{CreateState, GradeBody, Instance, RequestId, TaskVersionQuery};
 use fleet_api::{Environment, Task, VerifierSource, VerifyError};
 use serde_json::{Value, json};
 
@@ -162,4 +162,60 @@ async fn the_parts_of_the_manager_are_at_hand_and_speak_without_the_key() {
     assert!(text.contains("*** is not for mail"), "{text}");
     let pending = handle(&service, &instance("pending"));
     assert!(pending.files().is_err() && pending.browser().is_err());
+}
+
+#[tokio::test]
+async fn the_end_of_an_instance_is_moved_and_the_handle_knows_it() {
+    let service = Service::start(|seen| {
+        let mut record = reachable("http://h/");
+        record["expires_at"] = json!(format!("after {}", seen.number));
+        ok(&record)
+    })
+    .await;
+    let mut env = handle(&service, &reachable("http://h/"));
+    env.set_ttl(Duration::from_secs(90)).await.unwrap();
+    assert_eq!(env.instance().expires_at.as_deref(), Some("after 1"));
+    let end = SystemTime::UNIX_EPOCH + Duration::from_millis(1_749_546_000_500);
+    env.extend_ttl(end).await.unwrap();
+    assert_eq!(env.instance().expires_at.as_deref(), Some("after 2"));
+    let seen = service.seen();
+    assert_eq!(seen[0].line, "POST /v1/env/instances/a1b2/ttl");
+    assert_eq!(seen[0].json(), json!({"ttl_seconds": 90}));
+    assert_eq!(seen[1].line, "POST /v1/env/instances/a1b2/extend_ttl");
+    assert_eq!(
+        seen[1].json(),
+        json!({"absolute_expires_at": "2025-06-10T09:00:00.5Z"})
+    );
+    let none = env.set_ttl(Duration::from_millis(999)).await.unwrap_err();
+    assert!(none.to_string().contains("at least a second"), "{none}");
+    assert_eq!(service.seen().len(), 2, "nothing was sent");
+}
+
+#[tokio::test]
+async fn what_a_create_came_to_is_asked_by_its_request_id() {
+    let id: RequestId = "6f0ecf0b-5a0f-4a3e-9c55-0e7ad7a5f1c2".parse().unwrap();
+    let service = Service::start(move |seen| match seen.number {
+        1 => ok(&json!({"request_id": id, "team_id": "t", "state": "materialized", "instance_id": "a1b2"})),
+        2 => ok(&json!({"request_id": id, "state": "parked"})),
+        _ => detail(404, "no such create"),
+    })
+    .await;
+    let client = service.client();
+    let made = client.create_request(id).await.unwrap();
+    assert_eq!(made.state, CreateState::Materialized);
+    assert_eq!(made.instance_id, Some("a1b2".into()));
+    let cancelled = client.cancel_create(id).await.unwrap();
+    assert_eq!(cancelled.state, CreateState::Other("parked".to_owned()));
+    assert_eq!(cancelled.instance_id, None);
+    assert!(client.create_request(id).await.unwrap_err().is_gone());
+    let path = format!("/v1/env/instances/create-requests/{id}");
+    let lines: Vec<_> = service.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(
+        lines,
+        [
+            format!("GET {path}"),
+            format!("DELETE {path}"),
+            format!("GET {path}")
+        ]
+    );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Json;
-use fleet_api::types::{HeartbeatResponse, Run};
+use fleet_api::types::{CreateRequest, CreateState, HeartbeatResponse, Run};
 use futures::FutureExt;
 use futures::future::join_all;
 use http::{HeaderMap, StatusCode};
@@ -275,9 +275,9 @@ pub(super) async fn create_request(
     State(app): State<App>,
     Path(request_id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<CreateRequest>, ApiError> {
     let (instance_id, record) = created_by(&app, &headers, &request_id).await?;
-    Ok(Json(request_record(&request_id, &instance_id, &record)))
+    Ok(Json(request_record(request_id, instance_id, &record)))
 }
 
 /// Ends what a create made, or is about to make.
@@ -285,15 +285,15 @@ pub(super) async fn cancel_create(
     State(app): State<App>,
     Path(request_id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<CreateRequest>, ApiError> {
     let (instance_id, before) = created_by(&app, &headers, &request_id).await?;
     let Some(instance) = app.store.get(&instance_id) else {
-        return Ok(Json(request_record(&request_id, &instance_id, &before)));
+        return Ok(Json(request_record(request_id, instance_id, &before)));
     };
     instance.request_end(EndCause::Closed);
     instance.finished(CLOSE_WAIT).await;
     let after = record(&instance);
-    Ok(Json(request_record(&request_id, &instance_id, &after)))
+    Ok(Json(request_record(request_id, instance_id, &after)))
 }
 
 async fn created_by(
@@ -322,15 +322,20 @@ async fn created_by(
     Ok((id, past))
 }
 
-fn request_record(request_id: &str, instance_id: &str, record: &Value) -> Value {
+fn request_record(request_id: String, instance_id: String, record: &Value) -> CreateRequest {
     let has_run = !record["urls"].is_null();
     let state = match record["status"].as_str() {
-        Some("pending") => "accepted",
-        Some("stopped") if !has_run => "cancelled",
-        Some("error") if !has_run => "failed",
-        _ => "materialized",
+        Some("pending") => CreateState::Accepted,
+        Some("stopped") if !has_run => CreateState::Cancelled,
+        Some("error") if !has_run => CreateState::Failed,
+        _ => CreateState::Materialized,
     };
-    json!({"request_id": request_id, "team_id": identity::TEAM_ID, "state": state, "instance_id": instance_id})
+    CreateRequest {
+        request_id,
+        team_id: identity::TEAM_ID.into(),
+        state,
+        instance_id: Some(instance_id.into()),
+    }
 }
 
 /// Runs exist by their instances: all that were ever made under a run id.

@@ -13,7 +13,7 @@ pub(super) fn ago(text: &str, now: Timestamp) -> String {
 }
 
 /// Without a zone it is UTC, as services write it.
-fn parse(text: &str) -> Option<Timestamp> {
+pub(super) fn parse(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| {
         let civil: DateTime = text.parse().ok()?;
         Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())

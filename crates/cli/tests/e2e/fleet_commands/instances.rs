@@ -105,6 +105,69 @@ fn the_same_request_id_finds_the_same_instance() {
 }
 
 #[test]
+fn the_life_of_an_instance_is_changed_and_its_create_found_and_cancelled() {
+    let bench = Bench::new();
+    let local = Local::start(&bench, &[]);
+    let request = "0b9f2d54-7f0e-4a7e-8a34-5f2c1d3e4f60";
+    let make = [
+        "instances",
+        "make",
+        "helpdesk",
+        "--ttl",
+        "1h",
+        "--request-id",
+        request,
+    ];
+    let made = local.fleet(&bench, &make).expect(0).json();
+    let id = made["instance_id"].as_str().unwrap();
+    let end = |args: &[&str]| {
+        let args = [&["instances", "ttl", id], args].concat();
+        let changed = local.fleet(&bench, &args).expect(0).json();
+        let end: jiff::Timestamp = changed["expires_at"].as_str().unwrap().parse().unwrap();
+        (end - jiff::Timestamp::now())
+            .total(jiff::Unit::Minute)
+            .unwrap()
+            .round()
+    };
+    assert_eq!(end(&["3h"]), 180.0);
+    assert_eq!(end(&["4h", "--at-least"]), 240.0);
+    assert_eq!(end(&["30m"]), 30.0);
+    let end_of_shorter = end(&["10m", "--at-least"]);
+    assert_eq!(end_of_shorter, 30.0, "it lives longer already");
+    let told = local.told(&bench, &["instances", "get", id]);
+    assert!(
+        told.expect(0).stdout.contains("ends         2"),
+        "{}",
+        told.stdout
+    );
+
+    let found = local
+        .fleet(&bench, &["instances", "request", request])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&found["state"], &found["instance_id"]),
+        (&json!("materialized"), &json!(id))
+    );
+    local
+        .fleet(&bench, &["instances", "request", request, "--cancel"])
+        .expect(0);
+    let got = local
+        .fleet(&bench, &["instances", "get", id])
+        .expect(0)
+        .json();
+    assert_eq!(got["status"], "stopped");
+    let unknown = "0b9f2d54-7f0e-4a7e-8a34-5f2c1d3e4f61";
+    local
+        .fleet(&bench, &["instances", "request", unknown])
+        .expect(2);
+    local
+        .fleet(&bench, &["instances", "request", "no-uuid"])
+        .expect(2);
+    local.stop().expect(0);
+}
+
+#[test]
 fn an_instance_of_a_task_has_the_tasks_data_and_variables() {
     let bench = Bench::new();
     let local = Local::start(&bench, &[]);

@@ -1,10 +1,9 @@
 //! Environments, the account, instances and the runs they form.
 
 use fleet_api::types::{
-    Account, CreateInstanceBody, Environment, ExtendTtlBody, HeartbeatBody, HeartbeatResponse,
-    Instance, RefreshBody, RefreshResponse, Run, TtlBody,
+    Account, CreateInstanceBody, CreateRequest, Environment, ExtendTtlBody, HeartbeatBody,
+    HeartbeatResponse, Instance, RefreshBody, RefreshResponse, Run, TtlBody,
 };
-use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::operation::{LARGEST_COUNT, Operation};
@@ -159,7 +158,7 @@ fn requests_and_runs() -> Vec<Operation> {
             "What became of a create",
         )
         .segment("request_id", REQUEST)
-        .answers_shape(create_request)
+        .answers::<CreateRequest>()
         .refuses_as(404, NO_REQUEST, "UnknownRequest"),
         Operation::delete(
             REQUEST_PATH,
@@ -167,7 +166,7 @@ fn requests_and_runs() -> Vec<Operation> {
             "Ends what a create made, or is about to make",
         )
         .segment("request_id", REQUEST)
-        .answers_shape(create_request)
+        .answers::<CreateRequest>()
         .refuses_as(404, NO_REQUEST, "UnknownRequest"),
         Operation::get(
             "/v1/env/runs",
@@ -189,19 +188,6 @@ fn requests_and_runs() -> Vec<Operation> {
         )
         .refuses(404, "No gate here"),
     ]
-}
-
-fn create_request(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "required": ["request_id", "team_id", "state", "instance_id"],
-        "properties": {
-            "request_id": {"type": "string"},
-            "team_id": {"type": "string"},
-            "state": {"enum": ["accepted", "materialized", "failed", "cancelled"]},
-            "instance_id": {"type": "string"},
-        },
-    })
 }
 
 fn create() -> Operation {

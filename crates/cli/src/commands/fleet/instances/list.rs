@@ -110,6 +110,7 @@ pub(super) fn record(instance: &Instance, out: Output) -> Done {
             ("region", instance.region.clone()),
             ("heartbeat", heartbeat.unwrap_or_default()),
             ("created", out.moment(&instance.created_at)),
+            ("ends", out.moment(ends_at(instance))),
             (
                 "ended",
                 out.moment(instance.terminated_at.as_deref().unwrap_or_default()),
@@ -120,6 +121,14 @@ pub(super) fn record(instance: &Instance, out: Output) -> Done {
             ("manager", urls.manager.api),
         ],
     )
+}
+
+/// While it lives; the service may not say it.
+fn ends_at(instance: &Instance) -> &str {
+    match &instance.terminated_at {
+        Some(_) => "",
+        None => instance.expires_at.as_deref().unwrap_or_default(),
+    }
 }
 
 fn environment(instance: &Instance) -> String {

@@ -2,6 +2,7 @@
 
 mod close;
 mod keep_alive;
+mod lease;
 mod list;
 mod make;
 mod manage;

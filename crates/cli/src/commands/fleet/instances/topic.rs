@@ -5,6 +5,7 @@ use fleet_api::Client;
 
 use super::close::{self, CloseAllArgs, CloseArgs};
 use super::keep_alive::{self, HeartbeatArgs};
+use super::lease::{self, RequestArgs, TtlArgs};
 use super::list::{self, GetArgs, ListArgs};
 use super::make::{self, MakeArgs};
 use super::manage::{self, BrowserArgs, ResetArgs};
@@ -33,6 +34,10 @@ enum InstancesCommand {
     Get(GetArgs),
     /// Tell the service that one is in use
     Heartbeat(HeartbeatArgs),
+    /// Let one live so long from now
+    Ttl(TtlArgs),
+    /// What the create of a request id came to
+    Request(RequestArgs),
     /// Close some, by id
     Close(CloseArgs),
     /// Close all of a run, or all of an account
@@ -57,6 +62,8 @@ pub(in crate::commands::fleet) async fn instances(
         InstancesCommand::Make(args) => make::make(*args, client, out).await,
         InstancesCommand::Get(args) => list::get(args, client, out).await,
         InstancesCommand::Heartbeat(args) => keep_alive::heartbeat(args, client, out).await,
+        InstancesCommand::Ttl(args) => lease::ttl(args, client, out).await,
+        InstancesCommand::Request(args) => lease::request(args, client, out).await,
         InstancesCommand::Close(args) => close::close(args, client, out).await,
         InstancesCommand::CloseAll(args) => close::close_all(&args, client, out).await,
         InstancesCommand::Resources(target) => manage::resources(&target, client, out).await,
