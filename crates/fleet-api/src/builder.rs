@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use crate::client::{Client, Shared};
-use crate::credentials::{Authorizer, Credentials, reason_against};
+use crate::credentials::{Authorizer, Credentials, Login, reason_against};
 use crate::manager::RunnerToken;
 use crate::rate::{RateLimits, Rates};
 use crate::retry::{Chance, RetryPolicy};
@@ -69,6 +69,14 @@ pub enum BuildError {
         /// The login that was looked for.
         path: Option<PathBuf>,
     },
+    /// The login that was found is for the hosted service.
+    #[error(
+        "the login of `flt login` is not shown to {url}: set FLEET_API_KEY for it, or name the login with `Client::builder_with`"
+    )]
+    LoginElsewhere {
+        /// The service that was asked for.
+        url: String,
+    },
     /// A person's token cannot be sent.
     #[error("the Fleet token cannot be used: {reason}")]
     Token {
@@ -119,6 +127,8 @@ pub enum BuildError {
 #[derive(Clone)]
 pub struct ClientBuilder {
     credentials: Credentials,
+    /// Whether the login is one that was found, and not named by the caller.
+    is_found: bool,
     base_url: String,
     auth_base_url: Option<String>,
     judge_token: Option<SecretString>,
@@ -135,6 +145,7 @@ impl ClientBuilder {
     pub(crate) fn with(credentials: Credentials) -> Self {
         Self {
             credentials,
+            is_found: false,
             base_url: DEFAULT_BASE_URL.to_owned(),
             auth_base_url: None,
             judge_token: None,
@@ -145,6 +156,14 @@ impl ClientBuilder {
             rates: RateLimits::default(),
             max_body: DEFAULT_MAX_BODY,
             runner_token: None,
+        }
+    }
+
+    /// With a login that lay in the home folder.
+    pub(crate) fn with_found(login: Login) -> Self {
+        Self {
+            is_found: true,
+            ..Self::with(login.into())
         }
     }
 
@@ -217,6 +236,10 @@ impl ClientBuilder {
     /// Builds the client. Nothing is sent.
     pub fn build(self) -> Result<Client, BuildError> {
         let base = base_url(&self.base_url)?;
+        if self.is_found && !Login::is_for(base.as_str()) {
+            let url = without_slash(&base);
+            return Err(BuildError::LoginElsewhere { url });
+        }
         let auth_base = match &self.auth_base_url {
             Some(url) => base_url(url)?,
             None => base.clone(),

@@ -129,9 +129,9 @@ impl Client {
     }
 
     /// Settings as the environment gives them: `FLEET_API_KEY`, or else the login in
-    /// `~/.fleet/credentials.json`; `FLEET_BASE_URL`; `FLEET_JUDGE_TOKEN` and
-    /// `FLEET_COST_TEAM_ID`. Logins are refreshed at the first of `FLEET_AUTH_BASE_URL`,
-    /// `FLEET_BASE_URL` and `FLEET_TRACK_BASE_URL` that is set.
+    /// `~/.fleet/credentials.json`, which is shown to the hosted service alone; `FLEET_BASE_URL`;
+    /// `FLEET_JUDGE_TOKEN` and `FLEET_COST_TEAM_ID`. Logins are refreshed at the first of
+    /// `FLEET_AUTH_BASE_URL`, `FLEET_BASE_URL` and `FLEET_TRACK_BASE_URL` that is set.
     pub fn builder_from_env() -> Result<ClientBuilder, BuildError> {
         builder_from(|name| std::env::var(name).ok(), Login::in_home())
     }

@@ -24,7 +24,10 @@ pub(crate) fn builder_from(
             return Err(BuildError::NoCredentials { path });
         }
     };
-    let mut builder = ClientBuilder::with(credentials);
+    let mut builder = match credentials {
+        Credentials::Login(login) => ClientBuilder::with_found(login),
+        key => ClientBuilder::with(key),
+    };
     if let Some(url) = set("FLEET_BASE_URL") {
         builder = builder.base_url(url);
     }
@@ -69,6 +72,27 @@ mod tests {
             builder.unwrap().credentials(),
             Credentials::Login(_)
         ));
+    }
+
+    #[test]
+    fn a_login_that_was_found_is_not_shown_to_another_service() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let login = || Some(Login::at(file.path()));
+        let elsewhere = variables(&[("FLEET_BASE_URL", "http://127.0.0.1:9")]);
+        let error = builder_from(elsewhere, login())
+            .unwrap()
+            .build()
+            .unwrap_err();
+        let text = error.to_string();
+        for part in ["http://127.0.0.1:9", "FLEET_API_KEY", "builder_with"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let nowhere = builder_from(variables(&[]), login()).unwrap();
+        let later = nowhere.clone().base_url("https://example.org").build();
+        assert!(matches!(later, Err(BuildError::LoginElsewhere { .. })));
+        assert!(nowhere.build().is_ok());
+        let named = ClientBuilder::with(login().unwrap().into());
+        assert!(named.base_url("http://127.0.0.1:9").build().is_ok());
     }
 
     #[test]

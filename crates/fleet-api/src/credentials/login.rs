@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Real ones have two or three KiB.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// The domain of the hosted service.
+const HOSTED: &str = "fleetai.com";
 
 /// The result of a login, in a file: `~/.fleet/credentials.json` if nobody says otherwise.
 ///
@@ -49,6 +53,19 @@ impl Login {
     /// Whether there is such a file.
     pub fn exists(&self) -> bool {
         self.path.is_file()
+    }
+
+    /// Whether a login that was found, and not named by the caller, may be shown to the service at `url`: to the hosted
+    /// one alone, over HTTPS. A client that is pointed somewhere else says as whom it speaks there.
+    pub fn is_for(url: &str) -> bool {
+        let Ok(url) = Url::parse(url.trim()) else {
+            return false;
+        };
+        let host = url.host_str().unwrap_or_default();
+        let is_hosted = host
+            .strip_suffix(HOSTED)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        is_hosted && url.scheme() == "https"
     }
 
     /// What the file says now, or why it is of no use.
@@ -152,6 +169,27 @@ mod tests {
         assert_eq!(again.refresh_token.unwrap().expose_secret(), "r1");
         assert_eq!(again.fields["email"], "a@b");
         assert!(!login.is_open_to_others());
+    }
+
+    #[test]
+    fn a_login_that_was_found_is_for_the_hosted_service_alone() {
+        for url in [
+            crate::DEFAULT_BASE_URL,
+            "https://us-west-1.fleetai.com/",
+            "https://fleetai.com",
+        ] {
+            assert!(Login::is_for(url), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:8080",
+            "http://orchestrator.fleetai.com",
+            "https://evilfleetai.com",
+            "https://fleetai.com.example.org",
+            "https://fleetai.com@example.org",
+            "nonsense",
+        ] {
+            assert!(!Login::is_for(url), "{url}");
+        }
     }
 
     #[test]

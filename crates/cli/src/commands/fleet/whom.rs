@@ -1,14 +1,10 @@
 //! Which service is asked, and as whom: what the official SDK would choose.
 
 use fleet_api::{Credentials, DEFAULT_BASE_URL, Login, RateLimits, SecretString};
-use url::Url;
 
 use super::failed::API_KEY;
 use crate::failure::Failure;
 use crate::service::Service;
-
-/// The domain of the hosted service. A person's login is shown to no other.
-const HOSTED: &str = "fleetai.com";
 
 /// The service at `endpoint`, else the hosted one; with `FLEET_API_KEY`, else with the login of `flt login`.
 pub(crate) fn by_environment(endpoint: Option<&str>) -> Result<Service, Failure> {
@@ -25,7 +21,7 @@ fn credentials(url: &str, key: &str, login: Option<Login>) -> Result<Credentials
     if !key.trim().is_empty() {
         return Ok(Credentials::ApiKey(key.to_owned().into()));
     }
-    if !is_hosted(url) {
+    if !Login::is_for(url) {
         // A server without a key takes any; the header must have something in it.
         return Ok(Credentials::ApiKey(SecretString::from("none".to_owned())));
     }
@@ -38,36 +34,9 @@ fn credentials(url: &str, key: &str, login: Option<Login>) -> Result<Credentials
     }
 }
 
-fn is_hosted(url: &str) -> bool {
-    let Ok(url) = Url::parse(url) else {
-        return false;
-    };
-    let host = url.host_str().unwrap_or_default();
-    let below = host
-        .strip_suffix(HOSTED)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    below && url.scheme() == "https"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_login_is_shown_to_the_hosted_service_alone() {
-        for url in [DEFAULT_BASE_URL, "https://us-west-1.fleetai.com/"] {
-            assert!(is_hosted(url), "{url}");
-        }
-        for url in [
-            "http://127.0.0.1:8080",
-            "http://orchestrator.fleetai.com",
-            "https://evilfleetai.com",
-            "https://fleetai.com.example.org",
-            "nonsense",
-        ] {
-            assert!(!is_hosted(url), "{url}");
-        }
-    }
 
     #[test]
     fn a_key_wins_over_a_login_and_without_either_the_hosted_service_is_not_asked() {
