@@ -1,13 +1,14 @@
 //! Puts a client together: where to, as whom, how patiently and how fast.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
+use crate::address::{base_url, is_loopback, without_slash};
+use crate::build_error::BuildError;
 use crate::client::{Client, Shared};
 use crate::credentials::{Authorizer, Credentials, Login, reason_against};
 use crate::manager::RunnerToken;
@@ -57,70 +58,6 @@ impl Default for Timeouts {
             poll: Duration::from_secs(5),
         }
     }
-}
-
-/// A client that cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// There is nothing to speak as.
-    #[error("there is no credential for Fleet: set FLEET_API_KEY, or run `flt login`{}", looked_for(path.as_deref()))]
-    NoCredentials {
-        /// The login that was looked for.
-        path: Option<PathBuf>,
-    },
-    /// The login that was found is for the hosted service.
-    #[error(
-        "the login of `flt login` is not shown to {url}: set FLEET_API_KEY for it, or name the login with `Client::builder_with`"
-    )]
-    LoginElsewhere {
-        /// The service that was asked for.
-        url: String,
-    },
-    /// A person's token cannot be sent.
-    #[error("the Fleet token cannot be used: {reason}")]
-    Token {
-        /// What is wrong; never the token.
-        reason: &'static str,
-    },
-    /// The judge's token cannot be sent.
-    #[error("the judge's token cannot be used: {reason}")]
-    JudgeToken {
-        /// What is wrong; never the token.
-        reason: &'static str,
-    },
-    /// The team that pays for the judge cannot be named in a header.
-    #[error("the cost team id cannot be used: {reason}")]
-    CostTeam {
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// The base URL is no address of a service.
-    #[error("the Fleet URL {url:?} cannot be used: {reason}")]
-    BaseUrl {
-        /// The URL, without credentials.
-        url: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The API key cannot be sent.
-    #[error("the Fleet API key cannot be used: {reason}")]
-    ApiKey {
-        /// What is wrong; never the key.
-        reason: &'static str,
-    },
-    /// A rate is zero, negative or not a number.
-    #[error("the rate limit of {rate} per second cannot be used")]
-    Rate {
-        /// The rate.
-        rate: f64,
-    },
-    /// The system's HTTP or TLS set-up does not work.
-    #[error("the HTTP client could not be set up")]
-    Http {
-        /// Why.
-        source: reqwest::Error,
-    },
 }
 
 /// Settings of a [`Client`]; start with [`Client::builder`].
@@ -245,44 +182,8 @@ impl ClientBuilder {
             None => base.clone(),
         };
         let authorizer = Authorizer::new(&self.credentials, without_slash(&auth_base))?;
-        if let Some(reason) = self
-            .judge_token
-            .as_ref()
-            .and_then(|token| reason_against(token.expose_secret()))
-        {
-            return Err(BuildError::JudgeToken { reason });
-        }
-        if let Some(reason) = self
-            .cost_team_id
-            .as_ref()
-            .and_then(|team| reason_against(team.as_str()))
-        {
-            return Err(BuildError::CostTeam { reason });
-        }
-        for rate in [
-            self.rates.requests_per_second,
-            self.rates.creates_per_second,
-        ]
-        .into_iter()
-        .flatten()
-        {
-            if !(rate.is_finite() && (1e-6..=1e6).contains(&rate)) {
-                return Err(BuildError::Rate { rate });
-            }
-        }
-        // TLS needs a provider for the whole process. Somebody may have chosen one before: then
-        // theirs is used, and the error says no more than that.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
-            .user_agent(&self.user_agent)
-            .connect_timeout(self.timeouts.connect)
-            .pool_idle_timeout(POOL_IDLE)
-            // A redirected request would carry the key to another place.
-            .redirect(reqwest::redirect::Policy::none());
-        if is_loopback(&base) {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(|source| BuildError::Http { source })?;
+        self.check()?;
+        let http = self.http(&base)?;
         Ok(Client::from_shared(Arc::new(Shared {
             base: without_slash(&base),
             secrets: Secrets::new(
@@ -310,6 +211,50 @@ impl ClientBuilder {
             runner_token: RunnerToken::new(self.runner_token),
         })))
     }
+    fn check(&self) -> Result<(), BuildError> {
+        if let Some(reason) = self
+            .judge_token
+            .as_ref()
+            .and_then(|token| reason_against(token.expose_secret()))
+        {
+            return Err(BuildError::JudgeToken { reason });
+        }
+        if let Some(reason) = self
+            .cost_team_id
+            .as_ref()
+            .and_then(|team| reason_against(team.as_str()))
+        {
+            return Err(BuildError::CostTeam { reason });
+        }
+        for rate in [
+            self.rates.requests_per_second,
+            self.rates.creates_per_second,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if !(rate.is_finite() && (1e-6..=1e6).contains(&rate)) {
+                return Err(BuildError::Rate { rate });
+            }
+        }
+        Ok(())
+    }
+
+    fn http(&self, base: &Url) -> Result<reqwest::Client, BuildError> {
+        // TLS needs a provider for the whole process. Somebody may have chosen one before: then
+        // theirs is used, and the error says no more than that.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .user_agent(&self.user_agent)
+            .connect_timeout(self.timeouts.connect)
+            .pool_idle_timeout(POOL_IDLE)
+            // A redirected request would carry the key to another place.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_loopback(base) {
+            http = http.no_proxy();
+        }
+        http.build().map_err(|source| BuildError::Http { source })
+    }
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -318,45 +263,6 @@ impl fmt::Debug for ClientBuilder {
             .field("credentials", &self.credentials)
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
-    }
-}
-
-fn base_url(text: &str) -> Result<Url, BuildError> {
-    let refuse = |url: &str, reason: &str| BuildError::BaseUrl {
-        url: url.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let url = Url::parse(text.trim()).map_err(|error| refuse(text, &error.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse("…", "it contains credentials"));
-    }
-    match url.scheme() {
-        "http" | "https" => {}
-        _ => return Err(refuse(text, "it must start with http:// or https://")),
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse(text, "it has a query or a fragment"));
-    }
-    Ok(url)
-}
-
-fn without_slash(base: &Url) -> String {
-    base.as_str().trim_end_matches('/').to_owned()
-}
-
-fn looked_for(path: Option<&Path>) -> String {
-    path.map_or_else(String::new, |path| {
-        format!(" (there is no {})", path.display())
-    })
-}
-
-/// Proxies are for the network: asking one for this machine would reach its own.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }
 
@@ -423,20 +329,6 @@ mod tests {
             };
             let built = Client::builder("k".into()).rate_limits(limits).build();
             assert!(matches!(built, Err(BuildError::Rate { .. })), "{rate}");
-        }
-    }
-
-    #[test]
-    fn s20_this_machine_is_never_asked_through_a_proxy() {
-        for (url, expected) in [
-            ("http://127.0.0.1:1", true),
-            ("http://127.64.0.1", true),
-            ("http://[::1]:1", true),
-            ("http://localhost", true),
-            ("http://localhost.example.com", false),
-            ("https://10.0.0.1", false),
-        ] {
-            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
         }
     }
 }

@@ -74,7 +74,11 @@ pub mod score;
 pub mod task_file;
 pub mod types;
 
+mod address;
+mod attempts;
+mod build_error;
 mod builder;
+mod call;
 mod classify;
 mod client;
 mod create;
@@ -93,8 +97,10 @@ mod text;
 mod transport;
 mod verify;
 
-pub use builder::{BuildError, ClientBuilder, DEFAULT_BASE_URL, DEFAULT_MAX_BODY, Timeouts};
-pub use client::{CallLimits, Client};
+pub use build_error::BuildError;
+pub use builder::{ClientBuilder, DEFAULT_BASE_URL, DEFAULT_MAX_BODY, Timeouts};
+pub use call::CallLimits;
+pub use client::Client;
 pub use create::{CreateInstance, DEFAULT_CREATE_TIMEOUT};
 pub use credentials::{Credentials, Login};
 pub use environment::{Environment, HasVerifier, KeepAlive, Lost, Make, VerifyError};

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use tracing::debug;
 
 use crate::bundle::Bundle;
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::pickle::{EncodedArgs, encode_args};
 use crate::request;

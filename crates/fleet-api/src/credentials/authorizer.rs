@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::login::{Login, Stored};
 use super::{Credentials, jwt};
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::error::ErrorKind;
 use crate::request;
 use crate::secrets::Secrets;

@@ -1,7 +1,8 @@
 //! Settings from the environment's variables, as the official clients read them.
 
 use super::{Credentials, Login};
-use crate::builder::{BuildError, ClientBuilder};
+use crate::build_error::BuildError;
+use crate::builder::ClientBuilder;
 
 /// Where a login is refreshed, the first that is set.
 const AUTH_BASES: [&str; 3] = [

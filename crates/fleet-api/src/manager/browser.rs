@@ -1,7 +1,7 @@
 //! The browser of an instance, by the Chrome `DevTools` Protocol.
 
 use super::call::{Caller, Request, check_success};
-use crate::client::CallLimits;
+use crate::call::CallLimits;
 use crate::error::Error;
 use crate::request::Repeat;
 use crate::types::manager::{Acknowledged, BrowserAddresses, StartBrowserBody};

@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 
 use super::address::Address;
 use super::token::{header_value, token_for};
-use crate::client::{Client, decode_json};
+use crate::attempts::decode_json;
+use crate::call::CallLimits;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{ApiRequest, Repeat};
 use crate::transport::Stamp;
@@ -104,7 +106,7 @@ impl Caller {
     }
 
     /// The same caller with other limits for its calls.
-    pub(super) fn limited(&self, limits: crate::client::CallLimits) -> Self {
+    pub(super) fn limited(&self, limits: CallLimits) -> Self {
         Self {
             client: self.client.limited(limits),
             ..self.clone()

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use tracing::debug;
 use url::{Host, Url};
 
-use crate::client::{Call, Client, decode_json};
+use crate::attempts::decode_json;
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 use crate::request::ApiRequest;
 use crate::transport::Stamp;
