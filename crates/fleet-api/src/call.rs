@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Limits of single calls that differ from the client's own; see [`Client::limited`].
+/// Limits of single calls that differ from the client's own; see [`Client::limited`](crate::Client::limited).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallLimits {
     /// Attempts of each request, at least one.
