@@ -23,6 +23,11 @@ const VERIFICATIONS: &[&str] = &[
     "verify-by-position",
 ];
 
+/// Calls that the SDK makes beside its client: its uploader, its command line, the refreshing of a login.
+const BESIDE_THE_CLIENT: &[&str] = &["summary-of-a-job", "raw-log", "stored-login"];
+
+const BESIDE: &str = "what the SDK sends beside its client has the credential alone; here every request can be traced";
+
 pub(crate) const MEANT: &[Meant] = &[
     Meant {
         place: "header user-agent",
@@ -94,7 +99,7 @@ pub(crate) const MEANT: &[Meant] = &[
     },
     Meant {
         place: "body.args",
-        cases: &["query"],
+        cases: &["query", "apps"],
         why: "no values are an empty list; the SDK says null in `query` and an empty list in its query builder",
         holds: |sdk, rust| sdk == Some("null") && rust == Some("[]"),
     },
@@ -117,12 +122,98 @@ pub(crate) const MEANT: &[Meant] = &[
         holds: |sdk, rust| both(sdk, rust, |text| text.contains(r#"FROM \"tickets\" WHERE"#)),
     },
     Meant {
+        place: "header x-fleet-sdk-language",
+        cases: BESIDE_THE_CLIENT,
+        why: BESIDE,
+        holds: |sdk, rust| sdk.is_none() && rust.is_some(),
+    },
+    Meant {
+        place: "header x-fleet-sdk-version",
+        cases: BESIDE_THE_CLIENT,
+        why: BESIDE,
+        holds: |sdk, rust| sdk.is_none() && rust.is_some(),
+    },
+    Meant {
+        place: "header x-request-id",
+        cases: BESIDE_THE_CLIENT,
+        why: BESIDE,
+        holds: |sdk, rust| sdk.is_none() && rust.is_some_and(is_random_uuid),
+    },
+    Meant {
+        place: "header x-request-timestamp",
+        cases: BESIDE_THE_CLIENT,
+        why: BESIDE,
+        holds: |sdk, rust| sdk.is_none() && rust.is_some_and(is_milliseconds),
+    },
+    Meant {
+        place: "header accept",
+        cases: &["summary-of-a-job"],
+        why: "the command line of the SDK names JSON; all other calls of either take what comes",
+        holds: |sdk, rust| sdk == Some("application/json") && rust == Some("*/*"),
+    },
+    Meant {
+        place: "header content-type",
+        cases: &["apps"],
+        why: "see the body",
+        holds: |sdk, rust| sdk.is_none() && rust == Some("application/json"),
+    },
+    Meant {
+        place: "body",
+        cases: &["apps"],
+        why: "to reset a manager's data the SDK sends no body; here it is the one that its `env.reset()` sends",
+        holds: |sdk, rust| sdk == Some("null") && rust == Some(r#"{"seed":null,"timestamp":null}"#),
+    },
+    Meant {
         place: "body.ended_at",
         cases: &["session-of-logs", "session-that-fails"],
         why: "the time in UTC, where the SDK says the local one without a zone",
         holds: |sdk, rust| {
             sdk.is_some_and(|text| text.trim_matches('"').parse::<DateTime>().is_ok())
                 && rust.is_some_and(|text| text.trim_matches('"').parse::<Timestamp>().is_ok())
+        },
+    },
+];
+
+/// Between the two halves of the SDK.
+pub(crate) const MEANT_OF_HALVES: &[Meant] = &[
+    Meant {
+        place: "header x-request-id",
+        cases: &[],
+        why: "a new random UUID for each call",
+        holds: |one, other| both(one, other, is_random_uuid),
+    },
+    Meant {
+        place: "header x-request-timestamp",
+        cases: &[],
+        why: "the time of the call in milliseconds",
+        holds: |one, other| both(one, other, is_milliseconds),
+    },
+    Meant {
+        place: "header host",
+        cases: &[],
+        why: "two servers, two ports",
+        holds: |one, other| both(one, other, |value| value.starts_with("127.0.0.1:")),
+    },
+    Meant {
+        place: "body.verifier_runtime_version",
+        cases: &["import-a-task"],
+        why: "the asynchronous half does not know the field; here it is sent as the other half does",
+        holds: |one, other| one == Some("null") && other.is_none(),
+    },
+    Meant {
+        place: "header content-length",
+        cases: &["import-a-task"],
+        why: "of that body",
+        holds: |one, other| both(one, other, |value| value.parse::<u64>().is_ok()),
+    },
+    Meant {
+        place: "body.ended_at",
+        cases: &["session-of-logs", "session-that-fails"],
+        why: "the time of the call",
+        holds: |one, other| {
+            both(one, other, |text| {
+                text.trim_matches('"').parse::<DateTime>().is_ok()
+            })
         },
     },
 ];

@@ -3,6 +3,7 @@
 mod manager;
 mod sessions;
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,8 +11,11 @@ use fleet_api::types::{
     ExecutionId, InstanceQuery, JobId, RunActivity, RunQuery, SessionId, TaskVersionQuery,
     UpdateTaskBody,
 };
-use fleet_api::{Client, Environment, Error, Task, TaskQuery, VerifyArgs, task_file};
+use fleet_api::{Client, Environment, Error, Login, Task, TaskQuery, VerifyArgs, task_file};
 use serde_json::{Map, json};
+use tempfile::TempDir;
+
+use crate::local_server::KEY;
 
 const TASK: &str = "helpdesk-ticket-owner";
 const RUN: &str = "both-ways";
@@ -52,6 +56,7 @@ pub(crate) const CASES: &[&str] = &[
     "files",
     "documents",
     "browser",
+    "apps",
     "execute-a-function",
     "trace-jobs",
     "session-of-logs",
@@ -63,6 +68,9 @@ pub(crate) const CASES: &[&str] = &[
     "job",
     "create-a-job",
     "create-a-job-with-everything",
+    "summary-of-a-job",
+    "raw-log",
+    "stored-login",
     "grade-by-text",
     "grade-by-criteria",
     "close",
@@ -126,7 +134,9 @@ impl World {
                 self.fleet.create_trace_job(None).await?;
             }
             _ if name.starts_with("session") || name == "transcript" => self.sessions(name).await?,
-            _ if name.contains("job") => self.jobs(name).await?,
+            "stored-login" => self.stored_login().await?,
+            "apps" => self.apps().await?,
+            _ if name.contains("job") || name == "raw-log" => self.jobs(name).await?,
             _ if name.starts_with("grade") => self.grade(name).await?,
             "close" => drop(self.fleet.close_instance(self.env().id()).await?),
             "close-all" => {
@@ -191,6 +201,29 @@ impl World {
             }
         };
         made.close().await?;
+        Ok(())
+    }
+
+    async fn apps(&self) -> Result<(), Error> {
+        let env = self.fleet.make("office").run_id(RUN).await?;
+        let mail = env.app("mail")?;
+        mail.resources().await?;
+        let letters = mail.db("current");
+        letters.query("SELECT COUNT(*) FROM letters", ()).await?;
+        env.app("notes")?.reset(None, None).await?;
+        env.close().await?;
+        Ok(())
+    }
+
+    /// Its access token has ended; of a server with a key, that key refreshes it.
+    async fn stored_login(&self) -> Result<(), Error> {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("credentials.json");
+        let team = self.fleet.account().await?.team_id;
+        let login = json!({"access_token": "ended", "refresh_token": KEY, "team_id": team});
+        fs::write(&file, login.to_string()).unwrap();
+        let client = Client::builder_with(Login::at(file)).base_url(self.fleet.base_url());
+        client.build().unwrap().account().await?;
         Ok(())
     }
 

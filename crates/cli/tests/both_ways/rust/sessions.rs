@@ -2,8 +2,8 @@
 
 use fleet_api::Error;
 use fleet_api::types::{
-    Attachment, CreateJobBody, Criterion, GradeBody, IngestBody, JobMode, JobQuery, Rubric,
-    SessionMessage, SessionStatus,
+    Attachment, CreateJobBody, Criterion, GradeBody, IngestBody, JobLogBody, JobMode, JobQuery,
+    Rubric, SessionMessage, SessionStatus, SummarizeJobBody,
 };
 use serde_json::{Value, json};
 
@@ -99,6 +99,18 @@ impl World {
                     ..CreateJobBody::default()
                 };
                 self.fleet.create_job(&body).await?;
+            }
+            "summary-of-a-job" => {
+                let body = SummarizeJobBody::new(self.job.clone(), "acme/reader-1");
+                self.fleet.summarize_job(&body).await?;
+            }
+            "raw-log" => {
+                let entry = json!({"type": "http", "request": {"method": "POST"}});
+                let body = JobLogBody {
+                    job_id: self.job.clone(),
+                    entries: entry.as_object().cloned().into_iter().collect(),
+                };
+                self.fleet.log_job(&body).await?;
             }
             _ => drop(self.fleet.create_job(&large_job()).await?),
         }
