@@ -3,8 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Json;
 use fleet_api::types::{
-    CreateJobBody, Job, JobId, JobList, JobLogBody, JobMode, JobStatus, SummarizeJobBody, TraceJob,
-    TraceJobBody,
+    CreateJobBody, Job, JobId, JobList, JobLogBody, JobMode, JobStatus, TraceJob, TraceJobBody,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -102,14 +101,6 @@ pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Json<Va
     Err(ApiError::new(
         StatusCode::NOT_IMPLEMENTED,
         "The embedded server does not run jobs: run the agent with `harness run SPEC`, whose sessions and scores it keeps",
-    ))
-}
-
-pub(super) async fn summarize(body: Body) -> Result<Json<Value>, ApiError> {
-    let _: SummarizeJobBody = body.json()?;
-    Err(ApiError::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "The embedded server does not summarise jobs; GET /v1/sessions/job/{job_id} has their scores",
     ))
 }
 

@@ -22,18 +22,18 @@ async fn grade(server: &TestServer, body: &Value) -> (StatusCode, Value) {
     read(server.request(Method::POST, "/v1/judge/grade").json(body)).await
 }
 
-async fn with(judge: JudgeConfig) -> TestServer {
+pub(crate) async fn with(judge: JudgeConfig) -> TestServer {
     TestServer::with(NOTES, |config| config.judge = Some(judge)).await
 }
 
-fn shell(script: &str) -> JudgeConfig {
+pub(crate) fn shell(script: &str) -> JudgeConfig {
     JudgeConfig::new(JudgeEngine::Command(
         ["sh", "-c", script].map(str::to_owned).into(),
     ))
 }
 
 /// An endpoint that gives these answers one after the other, and what it was asked.
-async fn endpoint(answers: &[&str]) -> (JudgeConfig, Arc<Mutex<Vec<Value>>>) {
+pub(crate) async fn endpoint(answers: &[&str]) -> (JudgeConfig, Arc<Mutex<Vec<Value>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (seen, mut answers) = (
         Arc::clone(&asked),

@@ -8,7 +8,7 @@ import fleet
 
 from ..cases import SYNC, case
 from ..checks import equal, that
-from ..command import flt
+from ..command import flt, written_summary
 from ..desk import RAISE_PRIORITY
 
 _FOLDER = pathlib.Path(__file__).parents[2] / "flt"
@@ -27,4 +27,8 @@ async def an_agent_is_evaluated_on_this_machine(sdk):
     (group,) = fleet.get_client().list_job_sessions(job).tasks
     (session,) = group.sessions
     equal("its session", (session.status, session.verifier_execution.score, group.passed_sessions), ("completed", 1.0, 1))
+    # Begun for the job at its end, as without `--json`.
+    shown = flt("eval run", "-t", RAISE_PRIORITY, "-m", "acme/agent-1", "--local", str(_FOLDER / "agent"), "--oversight", PATH=path)
+    summary = await written_summary(shown)
+    that("what it was shown", "1 passed" in summary["text"] and RAISE_PRIORITY in summary["text"])
     equal("nothing runs any more", fleet.env.account().instance_count, 0)
