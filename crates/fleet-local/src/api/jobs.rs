@@ -41,7 +41,7 @@ pub(super) async fn trace(State(app): State<App>, body: Body) -> Result<Json<Tra
         let message = format!("String should have at most {NAME} characters");
         return Err(ApiError::invalid_field("name", message, "string_too_long"));
     }
-    let request = body.request(&app, "trace");
+    let request = body.request(&app, "trace")?;
     let now = text(app.host.clock.now());
     app.archive
         .write(move |connection| {
@@ -119,7 +119,7 @@ pub(super) async fn add_log(
         .into_iter()
         .map(|entry| Value::Object(entry).to_string())
         .collect();
-    let request = body.request(&app, "job_log");
+    let request = body.request(&app, "job_log")?;
     app.archive
         .write(move |connection| {
             once(connection, request.as_ref(), || {

@@ -150,7 +150,7 @@ async fn write(
     entry: Entry,
 ) -> Result<Json<IngestResponse>, ApiError> {
     check(&entry)?;
-    let request = body.request(app, route);
+    let request = body.request(app, route)?;
     let now = text(app.host.clock.now());
     app.archive
         .write(move |connection| {

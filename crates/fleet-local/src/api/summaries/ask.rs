@@ -41,7 +41,7 @@ pub(in crate::api) async fn start(
     admitted(&app, &body.headers)?;
     let wanted: SummarizeJobBody = body.json()?;
     check(&wanted)?;
-    let request = body.request(&app, "summarize");
+    let request = body.request(&app, "summarize")?;
     // Not in this future, which ends when the caller hangs up: what is kept as running must have somebody who writes it.
     let begun = app.writers.spawn(begin(app.clone(), wanted, request));
     begun
