@@ -116,7 +116,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The judge's own token, sent with gradings and nothing else.
+    /// The judge's own token, sent with gradings and summaries and nothing else.
     pub fn judge_token(mut self, token: SecretString) -> Self {
         self.judge_token = Some(token);
         self

@@ -34,6 +34,7 @@ pub mod seam;
 mod server;
 mod sessions;
 mod store;
+mod summary;
 mod tasks;
 pub mod verify;
 

@@ -26,6 +26,7 @@ use crate::manager::documents::DocumentReader;
 use crate::package::{Package, TemplateError, Templates, discover};
 use crate::recorder::{self, Recorder};
 use crate::store::{Ledger, REQUEST_IDS_KEPT, Store};
+use crate::summary::Writers;
 use crate::tasks::TaskCatalogue;
 use crate::verify::{SandboxConfig, VerifierService, VerifyConfig};
 
@@ -152,6 +153,7 @@ impl Server {
             tasks,
             verifier,
             judge,
+            writers: Writers::new(),
             credentials: Credentials::new(config.api_key.as_ref()),
             regions: config.regions,
             maximum_lease: config.maximum_lease,
@@ -217,6 +219,10 @@ impl Server {
         if let Some(recorder) = &self.recorder {
             recorder.flush().await;
         }
+        app.writers.ended().await;
+        if let Some(judge) = &app.judge {
+            judge.ended().await;
+        }
         app.archive.close().await;
         let mut leftovers = Vec::new();
         for instance in app.store.all() {
@@ -241,6 +247,7 @@ impl Server {
             instance.request_end(EndCause::Shutdown);
         }
         self.app.supervisors.close();
+        self.app.writers.stop();
     }
 }
 
@@ -409,6 +416,7 @@ async fn open_archive(
     let not_before = now.as_second() - i64::try_from(REQUEST_IDS_KEPT.as_secs()).unwrap_or(0);
     let (past, stored, projects) = archive
         .write(move |connection| {
+            sql::summaries::take_over(connection, &text(now))?;
             Ok::<_, ArchiveError>((
                 sql::instances::take_over(connection, &text(now), not_before)?,
                 sql::tasks::all(connection)?,

@@ -38,8 +38,8 @@ pub fn sandbox_main() -> ExitCode {
     let Ok(gate) = UnixStream::connect(gate) else {
         return ExitCode::from(TURNED_AWAY);
     };
-    let (layers, listener) = confine(&policy);
-    if ask(&gate, &layers, listener).is_none() {
+    let (layers, listeners) = confine(&policy);
+    if ask(&gate, &layers, &listeners).is_none() {
         return ExitCode::from(TURNED_AWAY);
     }
     let reason = become_program(arguments.collect());
@@ -48,11 +48,11 @@ pub fn sandbox_main() -> ExitCode {
     ExitCode::from(NOT_EXECUTED)
 }
 
-/// Tells what holds and waits for the word; the listening socket goes to the owner.
-fn ask(mut gate: &UnixStream, layers: &Layers, listener: Option<TcpListener>) -> Option<()> {
+/// Tells what holds and waits for the word; the listening sockets go to the owner.
+fn ask(mut gate: &UnixStream, layers: &Layers, listeners: &[TcpListener]) -> Option<()> {
     let mut report = serde_json::to_vec(layers).ok()?;
     report.push(b'\n');
-    let descriptors: Vec<_> = listener
+    let descriptors: Vec<_> = listeners
         .iter()
         .map(std::os::fd::AsRawFd::as_raw_fd)
         .collect();
@@ -96,7 +96,7 @@ fn become_program(command: Vec<OsString>) -> String {
 use crate::os::confine;
 
 #[cfg(not(target_os = "linux"))]
-fn confine(_policy: &Policy) -> (Layers, Option<TcpListener>) {
+fn confine(_policy: &Policy) -> (Layers, Vec<TcpListener>) {
     let mut layers = Layers::default();
     for layer in [
         crate::Layer::Limits,
@@ -106,5 +106,5 @@ fn confine(_policy: &Policy) -> (Layers, Option<TcpListener>) {
     ] {
         layers.note::<()>(layer, Err("there is no sandbox on this system".to_owned()));
     }
-    (layers, None)
+    (layers, Vec::new())
 }

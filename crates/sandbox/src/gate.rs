@@ -99,7 +99,7 @@ pub struct Visitor {
     stream: UnixStream,
     /// What holds.
     pub layers: Layers,
-    /// The sockets that listen in the sandbox's own network, if it has one: at the policy's port, and at whichever other a program
+    /// The sockets that listen in the sandbox's own network, if it has one: at the policy's ports, and at whichever other a program
     /// opened that confined itself. Not blocking.
     pub listeners: Vec<TcpListener>,
 }

@@ -9,11 +9,11 @@
 //! |---|---|---|
 //! | `limits` | `setrlimit` | memory, processor time, file size, open files of each process |
 //! | `processes` | `RLIMIT_NPROC` in an own user namespace | how many processes there are; not for root, whom the kernel does not count |
-//! | `network` | network and IPC namespaces | no network but a loopback with one port, which the owner serves |
+//! | `network` | network and IPC namespaces | no network but a loopback with the policy's ports, which the owner serves |
 //! | `mounts` | mount namespace | everything but the writable folders is read-only, modes and owners included |
 //! | `capabilities` | `capset`, no new privileges | no privilege, for root either |
 //! | `files` | Landlock | nothing is read or written but what the policy names |
-//! | `ports` | Landlock | no TCP connection but to the one port; none is listened on |
+//! | `ports` | Landlock | no TCP connection but to the policy's ports; none is listened on |
 //! | `signals` | Landlock | no signal and no abstract socket leaves the sandbox |
 //! | `system_calls` | seccomp | none that reaches another process, the kernel's set-up, or any socket but TCP |
 //!

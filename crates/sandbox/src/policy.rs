@@ -11,8 +11,8 @@ pub struct Policy {
     pub read: Vec<PathBuf>,
     /// Files and folders (with all below) that may be written as well.
     pub write: Vec<PathBuf>,
-    /// The one loopback port that may be connected to.
-    pub port: Option<u16>,
+    /// The loopback ports that may be connected to.
+    pub ports: Vec<u16>,
     /// What kind of program it is.
     pub role: Role,
     /// How much it may use.

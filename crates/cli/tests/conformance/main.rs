@@ -33,6 +33,9 @@ const JUDGE_TOKEN: &str = "CONFORMANCE_JUDGE_TOKEN";
 /// Far more than a topic needs on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Options of a server with a judge.
+const JUDGE: &[&str] = &["--judge-command", "python3 grade.py"];
+
 /// One test for each topic, so that they run beside each other and each is named when it fails.
 macro_rules! topics {
     ($($test:ident: $topic:literal, $options:expr;)*) => {
@@ -51,10 +54,10 @@ macro_rules! topics {
 topics! {
     apps_of_one_instance_are_managed_apart: "apps", &[];
     the_catalogue_and_the_account_are_read: "catalogue", &[];
-    an_agent_is_evaluated_on_this_machine: "evaluation", &[];
+    an_agent_is_evaluated_on_this_machine: "evaluation", JUDGE;
     every_refusal_becomes_the_sdk_s_own_error: "errors", &["--instance-limit", "2"];
     files_and_documents_are_read: "files", &[];
-    the_command_line_of_the_sdk_works: "flt", &[];
+    the_command_line_of_the_sdk_works: "flt", JUDGE;
     instances_live_a_whole_life: "instances", &[];
     jobs_are_listed: "jobs", &[];
     a_judge_grades: "judge", &["--judge-command", "python3 grade.py", "--judge-token-env", JUDGE_TOKEN];

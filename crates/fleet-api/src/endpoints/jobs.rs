@@ -2,12 +2,13 @@
 
 use serde::de::IgnoredAny;
 
+use super::judge::about_the_token;
 use crate::client::Client;
 use crate::error::Error;
 use crate::request;
 use crate::types::{
-    CreateJobBody, CreatedJob, Job, JobId, JobList, JobLogBody, JobQuery, SummarizeJobBody,
-    SummarizedJob,
+    CreateJobBody, CreatedJob, Job, JobId, JobList, JobLogBody, JobQuery, JobSummary,
+    SummarizeJobBody, SummarizedJob, SummaryId,
 };
 
 impl Client {
@@ -74,7 +75,10 @@ impl Client {
         self.read::<IgnoredAny>(request).await.map(drop)
     }
 
-    /// Has a model read the sessions of a job and sum them up.
+    /// Has a model read the sessions of a job and sum them up. The answer comes at once, the summary later:
+    /// [`Client::job_summary`].
+    ///
+    /// The embedded server has its judge write it, and wants the judge's token where it wants it of gradings.
     ///
     /// ```no_run
     /// # async fn example(fleet: fleet_api::Client) -> Result<(), fleet_api::Error> {
@@ -85,6 +89,21 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub async fn summarize_job(&self, body: &SummarizeJobBody) -> Result<SummarizedJob, Error> {
-        self.read(request::summarize_job(body)).await
+        let request = self.as_judged(request::summarize_job(body));
+        self.read(request).await.map_err(about_the_token)
+    }
+
+    /// A summary, how far it is. The embedded server answers this; of the hosted service, which shows summaries on its
+    /// dashboard alone, it is an error of a thing that does not exist ([`Error::is_gone`]).
+    ///
+    /// ```no_run
+    /// # async fn example(fleet: fleet_api::Client) -> Result<(), fleet_api::Error> {
+    /// println!("{:?}", fleet.job_summary(&"0c9d7a52".into()).await?.text);
+    /// # Ok(()) }
+    /// ```
+    pub async fn job_summary(&self, id: &SummaryId) -> Result<JobSummary, Error> {
+        let request =
+            request::job_summary(id).map_err(|error| Error::invalid_id("get summary", error))?;
+        self.read(request).await
     }
 }

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::request;
+use crate::request::{self, ApiRequest};
 use crate::types::{GradeBody, GradeResponse, RequestId};
 
 const JUDGE_TOKEN: HeaderName = HeaderName::from_static("x-fleet-judge-token");
@@ -36,18 +36,23 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub async fn grade(&self, body: &GradeBody) -> Result<GradeResponse, Error> {
-        let mut request = request::grade(body);
-        if let Some(token) = &self.shared().judge_token {
-            let mut value = checked(token.expose_secret());
-            value.set_sensitive(true);
-            request.headers.insert(JUDGE_TOKEN, value);
-        }
+        let mut request = self.as_judged(request::grade(body));
         if let Some(team) = &self.shared().cost_team_id {
             request.headers.insert(COST_TEAM, checked(team.as_str()));
         }
         let call = self.begin_long(GRADE_TIMEOUT, GRADE_CALL);
         let graded = self.run(&request, call, RequestId::new()).await;
         graded.map_err(about_the_token)
+    }
+
+    /// The request with the judge's token, if there is one.
+    pub(super) fn as_judged(&self, mut request: ApiRequest) -> ApiRequest {
+        if let Some(token) = &self.shared().judge_token {
+            let mut value = checked(token.expose_secret());
+            value.set_sensitive(true);
+            request.headers.insert(JUDGE_TOKEN, value);
+        }
+        request
     }
 }
 
@@ -56,7 +61,7 @@ fn checked(text: &str) -> HeaderValue {
 }
 
 /// A refused judge's token looks like a refused key, but no other call will fail for it.
-fn about_the_token(error: Error) -> Error {
+pub(super) fn about_the_token(error: Error) -> Error {
     let (ErrorKind::Authentication { message } | ErrorKind::Permission { message }) = error.kind()
     else {
         return error;

@@ -3,7 +3,9 @@
 use http::Method;
 
 use super::ApiRequest;
-use crate::types::{CreateJobBody, InvalidId, JobId, JobLogBody, JobQuery, SummarizeJobBody};
+use crate::types::{
+    CreateJobBody, InvalidId, JobId, JobLogBody, JobQuery, SummarizeJobBody, SummaryId,
+};
 
 /// `GET /v1/jobs`
 pub fn jobs(query: &JobQuery) -> ApiRequest {
@@ -29,7 +31,13 @@ pub fn log_job(body: &JobLogBody) -> Result<ApiRequest, InvalidId> {
     Ok(ApiRequest::new("log job", Method::POST, path).json(body))
 }
 
-/// `POST /v1/summarize/job`
+/// `POST /v1/summarize/job`; the judge's token is added by the client that has it.
 pub fn summarize_job(body: &SummarizeJobBody) -> ApiRequest {
     ApiRequest::new("summarize job", Method::POST, "/v1/summarize/job").json(body)
+}
+
+/// `GET /v1/summaries/{summary_id}`, of the embedded server alone
+pub fn job_summary(id: &SummaryId) -> Result<ApiRequest, InvalidId> {
+    let path = format!("/v1/summaries/{}", id.path_segment()?);
+    Ok(ApiRequest::get("get summary", path))
 }

@@ -21,7 +21,7 @@ use crate::types::{
 };
 
 pub use auth::refresh_token;
-pub use jobs::{create_job, job, jobs, log_job, summarize_job};
+pub use jobs::{create_job, job, job_summary, jobs, log_job, summarize_job};
 pub use judge::grade;
 pub use leases::{cancel_create, create_request, extend_ttl, set_ttl};
 pub use sessions::{create_trace_job, ingest, job_sessions, log_trace, transcript};

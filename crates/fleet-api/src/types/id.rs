@@ -153,6 +153,11 @@ string_id!(
     SessionId,
     "session id"
 );
+string_id!(
+    /// What a model wrote about the sessions of a job.
+    SummaryId,
+    "summary id"
+);
 
 impl ProfileId {
     /// The owner of the credential in use.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::id::{EnvKey, JobId, ProjectKey, TaskKey};
+use super::id::{EnvKey, JobId, ProjectKey, SummaryId, TaskKey};
 use super::lenient;
 use super::word::open_words;
 
@@ -239,15 +239,15 @@ pub struct JobLogBody {
 pub struct SummarizeJobBody {
     /// The job.
     pub job_id: JobId,
-    /// The model that reads its sessions.
+    /// The model that reads its sessions. Empty: the one that the service has for it.
     pub model: String,
-    /// Tokens of a session that are read.
+    /// Tokens that the model is shown at a time.
     #[serde(default = "summary_tokens", deserialize_with = "lenient::whole")]
     pub max_context_tokens: u64,
     /// Whether a summary that exists is made again.
     #[serde(default)]
     pub force_new_summary: bool,
-    /// Sessions read at a time.
+    /// Questions to the model at a time.
     #[serde(default = "summary_concurrency", deserialize_with = "lenient::whole")]
     pub max_concurrent: u64,
 }
@@ -277,7 +277,52 @@ impl SummarizeJobBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SummarizedJob {
-    /// The summary.
+    /// The summary, which is written from now on.
     #[serde(default)]
-    pub summary_id: Option<String>,
+    pub summary_id: Option<SummaryId>,
+}
+
+open_words! {
+    /// How far a summary is.
+    pub enum SummaryStatus {
+        /// It is being written.
+        #[default]
+        Running = "running",
+        /// It can be read.
+        Completed = "completed",
+        /// There is none, for a reason.
+        Failed = "failed",
+    }
+}
+
+/// Answer of `GET /v1/summaries/{summary_id}`. The embedded server has it; the hosted service shows summaries on its
+/// dashboard alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JobSummary {
+    /// The summary.
+    pub summary_id: SummaryId,
+    /// The job.
+    pub job_id: JobId,
+    /// The model that was asked for. Empty: the service's own.
+    #[serde(default)]
+    pub model: String,
+    /// How far it is.
+    #[serde(default)]
+    pub status: SummaryStatus,
+    /// Sessions that it is about.
+    #[serde(default, deserialize_with = "lenient::count_or_zero")]
+    pub session_count: u64,
+    /// ISO 8601.
+    #[serde(default)]
+    pub created_at: String,
+    /// ISO 8601.
+    #[serde(default)]
+    pub ended_at: Option<String>,
+    /// What the model wrote, of a completed one.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Why there is none, of a failed one.
+    #[serde(default)]
+    pub reason: Option<String>,
 }

@@ -29,15 +29,15 @@ pub use environment::Environment;
 pub use heartbeat::{HeartbeatBody, HeartbeatResponse};
 pub use id::{
     EnvKey, ExecutionId, InstanceId, InvalidId, JobId, MAX_ID_BYTES, ProfileId, ProjectKey,
-    RequestId, RunId, SessionId, TaskKey, TeamId, VerifierId,
+    RequestId, RunId, SessionId, SummaryId, TaskKey, TeamId, VerifierId,
 };
 pub use instance::{
     CREATED_FROM_SDK, CreateInstanceBody, Instance, InstanceQuery, InstanceStatus, InstanceUrls,
     ManagerUrls,
 };
 pub use job::{
-    CreateJobBody, CreatedJob, Job, JobList, JobLogBody, JobMode, JobQuery, JobStatus,
-    SummarizeJobBody, SummarizedJob,
+    CreateJobBody, CreatedJob, Job, JobList, JobLogBody, JobMode, JobQuery, JobStatus, JobSummary,
+    SummarizeJobBody, SummarizedJob, SummaryStatus,
 };
 pub use judge::{Attachment, Criterion, GradeBody, GradeResponse, GradedCriterion, Rubric};
 pub use lease::{CreateRequest, CreateState, ExtendTtlBody, TtlBody};

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::auth::caller;
-use super::error::ApiError;
+use super::error::{ApiError, Problem};
 use super::state::App;
 use crate::archive::{ArchiveError, Repeat, StoredRequest, sql};
 
@@ -46,15 +46,18 @@ impl Body {
     }
 
     /// What a repeat of this request is recognised by, if it has an id.
-    pub(crate) fn request(&self, app: &App, route: &'static str) -> Option<StoredRequest> {
-        let id = request_id(&self.headers)?;
-        Some(StoredRequest {
+    pub(crate) fn request(
+        &self,
+        app: &App,
+        route: &'static str,
+    ) -> Result<Option<StoredRequest>, ApiError> {
+        Ok(request_id(&self.headers)?.map(|id| StoredRequest {
             caller: caller(&self.headers),
             route,
             request_id: id.to_owned(),
             body: Sha256::digest(&self.bytes).into(),
             at: app.host.clock.now().as_second(),
-        })
+        }))
     }
 }
 
@@ -75,14 +78,36 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         .map_err(|error| ApiError::invalid_field("$", error.to_string(), "value_error"))
 }
 
-/// The longest request id that is remembered; the client's have 36 characters.
-const LONGEST_REQUEST_ID: usize = 256;
+/// The longest request id, in bytes; the client's have 36.
+pub(super) const LONGEST_REQUEST_ID: usize = 256;
 
-pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get("x-request-id")
-        .and_then(|id| id.to_str().ok())
-        .filter(|id| !id.is_empty() && id.len() <= LONGEST_REQUEST_ID)
+/// The id of a request; an empty one is none. One that cannot be remembered is refused: its repeat would act a second time.
+pub(crate) fn request_id(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let Some(id) = headers.get("x-request-id") else {
+        return Ok(None);
+    };
+    let invalid = |message: String, kind| {
+        Err(ApiError::invalid(vec![Problem {
+            place: "header",
+            field: "X-Request-ID".to_owned(),
+            message,
+            kind,
+        }]))
+    };
+    if id.len() > LONGEST_REQUEST_ID {
+        let message = format!(
+            "String should have at most {LONGEST_REQUEST_ID} characters, this one has {}",
+            id.len()
+        );
+        return invalid(message, "string_too_long");
+    }
+    match id.to_str() {
+        Ok(id) => Ok(Some(id).filter(|id| !id.is_empty())),
+        Err(_) => invalid(
+            "Input should be visible ASCII characters, for example a UUID".to_owned(),
+            "value_error",
+        ),
+    }
 }
 
 /// Does the work unless the same request was answered before, and remembers its answer: all in the caller's transaction,

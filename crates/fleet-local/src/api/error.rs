@@ -148,7 +148,7 @@ impl IntoResponse for ApiError {
 /// One thing that is wrong with a request.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    /// `body` or `query`.
+    /// `body`, `query`, `path` or `header`.
     pub(crate) place: &'static str,
     pub(crate) field: String,
     pub(crate) message: String,

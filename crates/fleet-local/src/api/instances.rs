@@ -35,7 +35,7 @@ const PAST_LISTED: i64 = 10_000;
 
 pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Json<Value>, ApiError> {
     let create = create::check(&body.bytes, &app)?;
-    let request_id = request_id(&body.headers);
+    let request_id = request_id(&body.headers)?;
     let key = request_id.map(|id| CreateKey {
         credential: caller(&body.headers),
         request_id: id.to_owned(),

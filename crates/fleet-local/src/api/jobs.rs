@@ -3,8 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Json;
 use fleet_api::types::{
-    CreateJobBody, Job, JobId, JobList, JobLogBody, JobMode, JobStatus, SummarizeJobBody, TraceJob,
-    TraceJobBody,
+    CreateJobBody, Job, JobId, JobList, JobLogBody, JobMode, JobStatus, TraceJob, TraceJobBody,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -42,7 +41,7 @@ pub(super) async fn trace(State(app): State<App>, body: Body) -> Result<Json<Tra
         let message = format!("String should have at most {NAME} characters");
         return Err(ApiError::invalid_field("name", message, "string_too_long"));
     }
-    let request = body.request(&app, "trace");
+    let request = body.request(&app, "trace")?;
     let now = text(app.host.clock.now());
     app.archive
         .write(move |connection| {
@@ -105,14 +104,6 @@ pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Json<Va
     ))
 }
 
-pub(super) async fn summarize(body: Body) -> Result<Json<Value>, ApiError> {
-    let _: SummarizeJobBody = body.json()?;
-    Err(ApiError::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "The embedded server does not summarise jobs; GET /v1/sessions/job/{job_id} has their scores",
-    ))
-}
-
 pub(super) async fn add_log(
     State(app): State<App>,
     Path(job_id): Path<String>,
@@ -128,7 +119,7 @@ pub(super) async fn add_log(
         .into_iter()
         .map(|entry| Value::Object(entry).to_string())
         .collect();
-    let request = body.request(&app, "job_log");
+    let request = body.request(&app, "job_log")?;
     app.archive
         .write(move |connection| {
             once(connection, request.as_ref(), || {

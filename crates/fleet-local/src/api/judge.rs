@@ -12,24 +12,30 @@ use sha2::{Digest as _, Sha256};
 use super::body::Body;
 use super::error::ApiError;
 use super::state::App;
-use crate::judge::{GradeError, Judge};
+use crate::judge::{Judge, JudgeError};
 use crate::seam::InstanceView;
 
 pub(super) async fn grade(
     State(app): State<App>,
     body: Body,
 ) -> Result<Json<GradeResponse>, ApiError> {
-    let judge = configured(&app)?;
-    if !admits(judge, &body.headers) {
-        let text = "Invalid or missing X-Fleet-Judge-Token";
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, text));
-    }
+    let judge = admitted(&app, &body.headers)?;
     let request: GradeBody = body.json()?;
     let instance = app
         .store
         .get(request.instance_id.as_str())
         .map(|instance| instance as Arc<dyn InstanceView>);
     answer(judge, &request, instance).await
+}
+
+/// The judge, for a caller from outside who may ask it.
+pub(super) fn admitted<'app>(app: &'app App, headers: &HeaderMap) -> Result<&'app Judge, ApiError> {
+    let judge = configured(app)?;
+    if admits(judge, headers) {
+        return Ok(judge);
+    }
+    let text = "Invalid or missing X-Fleet-Judge-Token";
+    Err(ApiError::new(StatusCode::UNAUTHORIZED, text))
 }
 
 /// The judge, or that there is none.
@@ -54,10 +60,10 @@ pub(super) async fn answer(
         .map(Json)
         .map_err(|error| {
             let status = match &error {
-                GradeError::Request(_) => StatusCode::BAD_REQUEST,
+                JudgeError::Request(_) => StatusCode::BAD_REQUEST,
                 // Not repeated by clients: the judge would be asked, and paid, again for the same.
-                GradeError::Failed(_) => StatusCode::FAILED_DEPENDENCY,
-                GradeError::Unreachable(_) => StatusCode::BAD_GATEWAY,
+                JudgeError::Failed(_) => StatusCode::FAILED_DEPENDENCY,
+                JudgeError::Unreachable(_) => StatusCode::BAD_GATEWAY,
             };
             ApiError::new(status, error.to_string())
         })

@@ -18,6 +18,7 @@ mod record;
 mod router;
 mod sessions;
 mod state;
+mod summaries;
 mod task_body;
 mod tasks;
 mod verifiers;

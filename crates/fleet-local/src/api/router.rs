@@ -14,7 +14,8 @@ use tower::util::MapRequest;
 use super::error::ApiError;
 use super::state::App;
 use super::{
-    auth, catalogue, instances, jobs, judge, leases, login, openapi, sessions, tasks, verifiers,
+    auth, catalogue, instances, jobs, judge, leases, login, openapi, sessions, summaries, tasks,
+    verifiers,
 };
 use crate::recorder::{AsSent, Plane};
 use crate::rejection::with_detail;
@@ -90,7 +91,8 @@ pub(super) fn routes() -> Routes<App> {
         .get("/v1/jobs/{id}", jobs::get)
         .post("/v1/eval_jobs/{job_id}/logs", jobs::add_log)
         .get("/v1/eval_jobs/{job_id}/logs", jobs::logs)
-        .post("/v1/summarize/job", jobs::summarize)
+        .post("/v1/summarize/job", summaries::start)
+        .get("/v1/summaries/{summary_id}", summaries::get)
 }
 
 async fn unknown(uri: Uri) -> ApiError {

@@ -115,13 +115,20 @@ pub(super) async fn transcript(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<Transcript>, ApiError> {
-    let archive = app.0.clone();
-    archive
-        .archive
+    let unknown = ApiError::not_found(format!("Session '{id}' not found"));
+    let found = read_transcript(&app, id).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+/// What was said in a session, if there is one.
+pub(super) async fn read_transcript(
+    app: &App,
+    id: String,
+) -> Result<Option<Transcript>, ArchiveError> {
+    let known = app.clone();
+    app.archive
         .read(move |connection| {
-            with_known(&app, |known| sessions::transcript(connection, &id, known))?
-                .map(Json)
-                .ok_or_else(|| ApiError::not_found(format!("Session '{id}' not found")))
+            with_known(&known, |known| sessions::transcript(connection, &id, known))
         })
         .await
 }
@@ -143,7 +150,7 @@ async fn write(
     entry: Entry,
 ) -> Result<Json<IngestResponse>, ApiError> {
     check(&entry)?;
-    let request = body.request(app, route);
+    let request = body.request(app, route)?;
     let now = text(app.host.clock.now());
     app.archive
         .write(move |connection| {

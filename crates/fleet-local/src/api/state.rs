@@ -14,6 +14,7 @@ use crate::instance::Host;
 use crate::judge::Judge;
 use crate::package::Package;
 use crate::store::Store;
+use crate::summary::Writers;
 use crate::tasks::TaskCatalogue;
 use crate::verify::VerifierService;
 
@@ -33,6 +34,8 @@ pub(crate) struct AppState {
     pub(crate) tasks: TaskCatalogue,
     pub(crate) verifier: Arc<VerifierService>,
     pub(crate) judge: Option<Judge>,
+    /// Summaries that are being written.
+    pub(crate) writers: Writers,
     pub(crate) credentials: Credentials,
     pub(crate) regions: Vec<String>,
     pub(crate) maximum_lease: Duration,

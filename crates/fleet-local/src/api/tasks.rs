@@ -158,13 +158,13 @@ async fn store(
     before: Option<StoredTask>,
     changed: StoredTask,
 ) -> Result<Json<Value>, ApiError> {
+    let request = body.request(app, route)?;
     if before
         .as_ref()
         .is_some_and(|known| is_same(known, &changed))
     {
         return Ok(Json(answer(&changed.version)));
     }
-    let request = body.request(app, route);
     let task = changed.clone();
     let said = app
         .archive

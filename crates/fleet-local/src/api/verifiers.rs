@@ -38,7 +38,7 @@ pub(super) async fn execute(
     body: Body,
 ) -> Result<Json<ExecuteResponse>, ApiError> {
     let request: ExecuteVerifierBody = body.json()?;
-    let repeat = body.request(&app, "execute");
+    let repeat = body.request(&app, "execute")?;
     if let Some(answer) = answered(&app, repeat.clone()).await? {
         return Ok(Json(answer));
     }

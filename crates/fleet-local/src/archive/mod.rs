@@ -14,6 +14,7 @@ mod place;
 pub(crate) mod requests;
 mod schema;
 pub(crate) mod sessions;
+pub(crate) mod summaries;
 pub(crate) mod tasks;
 mod worker;
 
@@ -31,5 +32,7 @@ pub(crate) use tasks::{StoredTask, StoredVersion};
 
 /// The statements of each topic.
 pub(crate) mod sql {
-    pub(crate) use super::{bundles, executions, instances, jobs, requests, sessions, tasks};
+    pub(crate) use super::{
+        bundles, executions, instances, jobs, requests, sessions, summaries, tasks,
+    };
 }

@@ -10,7 +10,7 @@ use super::error::StateError;
 const APPLICATION: i64 = 0x666c_6574;
 
 /// Each brings the database from the version that is its index to the next. Released ones never change.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// Brings the database up to date, or says why it is not ours to touch.
 pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), StateError> {

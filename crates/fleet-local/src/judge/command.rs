@@ -1,4 +1,4 @@
-//! A judge that is a program: the request as JSON on its standard input, the grade as JSON on its standard output.
+//! A judge that is a program: the request as JSON on its standard input, its answer as JSON on its standard output.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,11 +7,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_api::types::GradeResponse;
-use process_tree::{LeaderStatus, OutputSink, Shim, StdinSource, TreeCommand};
+use process_tree::{
+    LeaderStatus, OutputSink, ProcessTree, Shim, StdinSource, TreeCommand, TreeExit,
+};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::collect::Collected;
-use super::service::{GradeError, Question};
+use super::service::{JudgeError, Question};
 use crate::error_chain;
 
 /// Bytes of each stream that are kept.
@@ -20,65 +26,107 @@ const OUTPUT: u64 = 1 << 20;
 /// From TERM to KILL.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The judge is the user's own program and may need its own keys: it has the server's environment.
-pub(super) async fn ask(
-    words: &[String],
-    shim: &Shim,
-    scratch: &Path,
-    question: &Question<'_>,
-) -> Result<GradeResponse, GradeError> {
-    let failed = |text: String| GradeError::Failed(text);
-    let (program, args) = words
-        .split_first()
-        .ok_or_else(|| failed("the judge's command is empty".to_owned()))?;
-    let folder = tempfile::Builder::new()
-        .prefix("judge-")
-        .tempdir_in(scratch)
-        .map_err(|error| failed(error.to_string()))?;
-    let request = folder.path().join("request.json");
-    let text = request_text(question).map_err(|error| failed(error.to_string()))?;
-    fs_err::tokio::write(&request, text)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    // Relative paths of the command are meant from where the server was started.
-    let cwd = std::env::current_dir().unwrap_or_else(|_| folder.path().to_owned());
-    let mut command = TreeCommand::new(program, cwd);
-    command.args = args.iter().map(OsString::from).collect();
-    command.env = std::env::vars_os().collect();
-    command.stdin = StdinSource::File(request);
-    command.stdout = OutputSink::Memory { limit: OUTPUT };
-    command.stderr = OutputSink::Memory { limit: OUTPUT };
-    command.watch_last_json_line = true;
-    command.grace = GRACE;
-    // Dropped at the time limit, which ends the tree.
-    let mut tree = process_tree::spawn(shim, command)
-        .await
-        .map_err(|error| failed(error_chain(&error)))?;
-    let exit = tree.wait().await;
-    let text = |bytes: &Option<Vec<u8>>| {
-        String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
-    };
-    if exit.status != LeaderStatus::Exited(0) {
-        let stderr = text(&exit.stderr.memory);
-        let last = stderr.lines().rev().find(|line| !line.trim().is_empty());
-        return Err(failed(format!(
-            "{program} ended with {:?}: {}",
-            exit.status,
-            last.unwrap_or_default()
-        )));
-    }
-    let stdout = text(&exit.stdout.memory);
-    let whole = serde_json::from_str(stdout.trim()).ok();
-    let last = || serde_json::from_slice(exit.last_json_line.as_deref()?).ok();
-    whole
-        .or_else(last)
-        .ok_or_else(|| failed(format!("{program} printed no JSON answer")))
+/// A program that is the judge.
+pub(super) struct Program<'p> {
+    pub(super) words: &'p [String],
+    pub(super) shim: &'p Shim,
+    /// A folder for the files of questions.
+    pub(super) scratch: &'p Path,
+    /// Waits for the ends of what was started.
+    pub(super) trees: &'p TaskTracker,
 }
 
-fn request_text(question: &Question<'_>) -> serde_json::Result<String> {
-    let mut request = serde_json::to_value(question.body)?;
+/// A grade.
+pub(super) async fn ask(
+    program: &Program<'_>,
+    question: &Question<'_>,
+) -> Result<GradeResponse, JudgeError> {
+    let mut request = serde_json::to_value(question.body)
+        .map_err(|error| JudgeError::Failed(error.to_string()))?;
+    request["kind"] = "grade".into();
     request["collected"] = collected(question.collected);
-    Ok(request.to_string())
+    let like = r#"{"normalized_score": 0.5}"#;
+    program.answer(&request, like).await
+}
+
+impl Program<'_> {
+    /// What it answers to a request; `like`: what an answer looks like.
+    pub(super) async fn answer<T: DeserializeOwned>(
+        &self,
+        request: &Value,
+        like: &str,
+    ) -> Result<T, JudgeError> {
+        let failed = |text: String| JudgeError::Failed(text);
+        let (program, args) = self
+            .words
+            .split_first()
+            .ok_or_else(|| failed("the judge's command is empty".to_owned()))?;
+        let folder = tempfile::Builder::new()
+            .prefix("judge-")
+            .tempdir_in(self.scratch)
+            .map_err(|error| failed(error.to_string()))?;
+        let file = folder.path().join("request.json");
+        fs_err::tokio::write(&file, request.to_string())
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let mut command = self.command(program, args, folder.path());
+        command.stdin = StdinSource::File(file);
+        let tree = process_tree::spawn(self.shim, command)
+            .await
+            .map_err(|error| failed(error_chain(&error)))?;
+        let exit = self
+            .end(tree)
+            .await
+            .map_err(|panic| failed(panic.to_string()))?;
+        let text = |bytes: &Option<Vec<u8>>| {
+            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+        };
+        if exit.status != LeaderStatus::Exited(0) {
+            let stderr = text(&exit.stderr.memory);
+            let last = stderr.lines().rev().find(|line| !line.trim().is_empty());
+            return Err(failed(format!(
+                "{program} ended with {:?}: {}",
+                exit.status,
+                last.unwrap_or_default()
+            )));
+        }
+        let stdout = text(&exit.stdout.memory);
+        let whole = serde_json::from_str(stdout.trim()).ok();
+        let last = || serde_json::from_slice(exit.last_json_line.as_deref()?).ok();
+        whole
+            .or_else(last)
+            .ok_or_else(|| failed(format!("{program} printed no JSON answer like {like}")))
+    }
+
+    /// Waits for the end, which comes at once when nobody waits any more: at the time limit, or when the server ends. A task
+    /// of its own sees to it, so that the server can wait for that.
+    async fn end(&self, mut tree: ProcessTree) -> Result<TreeExit, JoinError> {
+        let dropped = CancellationToken::new();
+        let _guard = dropped.clone().drop_guard();
+        let ended = self.trees.spawn(async move {
+            // `wait` may be called again.
+            tokio::select! {
+                exit = tree.wait() => return exit,
+                () = dropped.cancelled() => tree.kill(),
+            }
+            tree.wait().await
+        });
+        ended.await
+    }
+
+    /// The judge is the user's own program and may need its own keys: it has the server's environment.
+    fn command(&self, program: &str, args: &[String], folder: &Path) -> TreeCommand {
+        // Relative paths of the command are meant from where the server was started.
+        let cwd = std::env::current_dir().unwrap_or_else(|_| folder.to_owned());
+        let mut command = TreeCommand::new(program, cwd);
+        command.args = args.iter().map(OsString::from).collect();
+        command.env = std::env::vars_os().collect();
+        command.stdout = OutputSink::Memory { limit: OUTPUT };
+        command.stderr = OutputSink::Memory { limit: OUTPUT };
+        command.watch_last_json_line = true;
+        command.grace = GRACE;
+        command
+    }
 }
 
 fn collected(collected: &Collected) -> Value {

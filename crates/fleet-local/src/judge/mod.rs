@@ -1,4 +1,4 @@
-//! The judge: grades an answer by a rubric, through a command or a model that the user configured.
+//! The judge: grades an answer by a rubric and sums up sessions, through a command or a model that the user configured.
 //!
 //! A grade that could not be had is an error and never a zero.
 
@@ -8,6 +8,8 @@ mod command;
 mod model;
 mod prompt;
 mod service;
+mod summary;
 
-pub(crate) use service::{GradeError, Judge};
+pub(crate) use service::{Judge, JudgeError};
 pub use service::{JudgeConfig, JudgeEngine};
+pub(crate) use summary::INSTRUCTIONS;

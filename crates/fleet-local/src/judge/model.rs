@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::service::{GradeError, Question};
+use super::service::{JudgeError, Question};
 use super::{answer, prompt};
 
 /// Bytes of an endpoint's answer.
@@ -21,11 +21,12 @@ pub(super) struct Endpoint<'e> {
 pub(super) async fn ask(
     endpoint: &Endpoint<'_>,
     question: &Question<'_>,
-) -> Result<GradeResponse, GradeError> {
+) -> Result<GradeResponse, JudgeError> {
     let rubric = &question.body.rubric;
     let mut messages = prompt::messages(question)?;
     let model = question.body.model.as_deref().unwrap_or(endpoint.model);
-    let first = endpoint.complete(model, &messages).await?;
+    let format = Some(json!({"type": "json_object"}));
+    let first = endpoint.complete(model, &messages, format.as_ref()).await?;
     let read = |text: &str| parse(text).and_then(|grade| answer::complete(grade, rubric));
     let grade = match read(&first) {
         Ok(grade) => grade,
@@ -34,8 +35,8 @@ pub(super) async fn ask(
             messages.push(json!({"role": "user", "content": format!(
                 "That cannot be used: {problem}. Answer again, with one JSON object of this shape and nothing else: {}",
                 prompt::shape(rubric))}));
-            let second = endpoint.complete(model, &messages).await?;
-            read(&second).map_err(GradeError::Failed)?
+            let second = endpoint.complete(model, &messages, format.as_ref()).await?;
+            read(&second).map_err(JudgeError::Failed)?
         }
     };
     Ok(GradeResponse {
@@ -46,10 +47,18 @@ pub(super) async fn ask(
 }
 
 impl Endpoint<'_> {
-    /// The text of one completion.
-    async fn complete(&self, model: &str, messages: &[Value]) -> Result<String, GradeError> {
+    /// The text of one completion, of a `response_format` or free.
+    pub(super) async fn complete(
+        &self,
+        model: &str,
+        messages: &[Value],
+        format: Option<&Value>,
+    ) -> Result<String, JudgeError> {
         let base = self.url.as_str().trim_end_matches('/');
-        let body = json!({"model": model, "messages": messages, "response_format": {"type": "json_object"}});
+        let mut body = json!({"model": model, "messages": messages});
+        if let Some(format) = format {
+            body["response_format"] = format.clone();
+        }
         let mut request = self
             .http
             .post(format!("{base}/chat/completions"))
@@ -59,7 +68,7 @@ impl Endpoint<'_> {
         }
         let unreachable = |error: reqwest::Error| {
             // The URL may carry what nobody else should see.
-            GradeError::Unreachable(crate::error_chain(&error.without_url()))
+            JudgeError::Unreachable(crate::error_chain(&error.without_url()))
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
@@ -67,7 +76,7 @@ impl Endpoint<'_> {
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > ANSWER {
-                return Err(GradeError::Failed(format!(
+                return Err(JudgeError::Failed(format!(
                     "the endpoint answered more than {ANSWER} bytes"
                 )));
             }
@@ -77,9 +86,9 @@ impl Endpoint<'_> {
             let reason = format!("the endpoint answered {status}: {text}");
             let is_busy = status.is_server_error() || status.as_u16() == 429;
             return Err(if is_busy {
-                GradeError::Unreachable(reason)
+                JudgeError::Unreachable(reason)
             } else {
-                GradeError::Failed(reason)
+                JudgeError::Failed(reason)
             });
         }
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -87,7 +96,7 @@ impl Endpoint<'_> {
             .pointer("/choices/0/message/content")
             .and_then(Value::as_str)
             .map(str::to_owned)
-            .ok_or_else(|| GradeError::Failed("the endpoint answered no text".to_owned()))
+            .ok_or_else(|| JudgeError::Failed("the endpoint answered no text".to_owned()))
     }
 }
 

@@ -9,10 +9,13 @@ use process_tree::Shim;
 use secrecy::SecretString;
 use serde_json::{Map, json};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::collect::{self, Collected};
-use super::{answer, command, model};
+use super::command::Program;
+use super::model::Endpoint;
+use super::{answer, command, model, summary};
 use crate::seam::InstanceView;
 
 /// Gradings at a time; others wait.
@@ -62,9 +65,9 @@ pub enum JudgeEngine {
     },
 }
 
-/// Why there is no grade.
+/// Why there is no grade, or no summary.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum GradeError {
+pub(crate) enum JudgeError {
     /// The request cannot be graded as it stands.
     #[error("{0}")]
     Request(String),
@@ -90,6 +93,7 @@ pub(crate) struct Judge {
     scratch: PathBuf,
     http: reqwest::Client,
     running: Semaphore,
+    trees: TaskTracker,
 }
 
 impl Judge {
@@ -108,7 +112,14 @@ impl Judge {
             scratch,
             http,
             running: Semaphore::new(PARALLEL),
+            trees: TaskTracker::new(),
         })
+    }
+
+    /// Waits until no program of it is alive. Nobody may ask it any more.
+    pub(crate) async fn ended(&self) {
+        self.trees.close();
+        self.trees.wait().await;
     }
 
     pub(crate) fn token(&self) -> Option<&SecretString> {
@@ -120,7 +131,7 @@ impl Judge {
         &self,
         body: &GradeBody,
         instance: Option<Arc<dyn InstanceView>>,
-    ) -> Result<GradeResponse, GradeError> {
+    ) -> Result<GradeResponse, JudgeError> {
         check(body)?;
         let collected = self.collect(body, instance).await?;
         let started = Instant::now();
@@ -132,15 +143,8 @@ impl Judge {
             })
             .await
         };
-        let raw = tokio::time::timeout(self.config.time_limit, asked)
-            .await
-            .map_err(|_| {
-                GradeError::Failed(format!(
-                    "no answer within {} s",
-                    self.config.time_limit.as_secs()
-                ))
-            })??;
-        let mut grade = answer::complete(raw, &body.rubric).map_err(GradeError::Failed)?;
+        let raw = self.in_time(asked).await?;
+        let mut grade = answer::complete(raw, &body.rubric).map_err(JudgeError::Failed)?;
         let elapsed = started.elapsed().as_secs_f64() * 1e3;
         let notes = grade.accumulators.get_or_insert_with(Map::new);
         notes.entry("elapsed_ms").or_insert_with(|| json!(elapsed));
@@ -150,46 +154,90 @@ impl Judge {
         Ok(grade)
     }
 
+    /// What there is to say of sessions of a job, or of what was said of parts of them. `model`: instead of the configured one.
+    ///
+    /// Does not wait behind gradings nor they behind it: how many questions are asked at a time is the caller's business.
+    /// Dropping the future ends what was started for it.
+    pub(crate) async fn summarise(
+        &self,
+        model: Option<&str>,
+        material: &str,
+    ) -> Result<String, JudgeError> {
+        let asked = async {
+            match self.engine() {
+                Engine::Program(program) => summary::by_program(&program, model, material).await,
+                Engine::Endpoint(endpoint) => summary::by_model(&endpoint, model, material).await,
+            }
+        };
+        self.in_time(asked).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, JudgeError>>,
+    ) -> Result<T, JudgeError> {
+        let limit = self.config.time_limit;
+        tokio::time::timeout(limit, asked)
+            .await
+            .unwrap_or_else(|_| {
+                let seconds = limit.as_secs();
+                Err(JudgeError::Failed(format!("no answer within {seconds} s")))
+            })
+    }
+
     async fn collect(
         &self,
         body: &GradeBody,
         instance: Option<Arc<dyn InstanceView>>,
-    ) -> Result<Collected, GradeError> {
+    ) -> Result<Collected, JudgeError> {
         let Some(patterns) = body.collect.clone().filter(|patterns| !patterns.is_empty()) else {
             return Ok(Collected::default());
         };
         let Some(instance) = instance.filter(|instance| instance.is_running()) else {
-            return Err(GradeError::Request(format!(
+            return Err(JudgeError::Request(format!(
                 "files can only be collected from a running instance, and {} is none",
                 body.instance_id
             )));
         };
         tokio::task::spawn_blocking(move || collect::collect(&instance.files().dir, &patterns))
             .await
-            .map_err(|panic| GradeError::Failed(panic.to_string()))?
-            .map_err(GradeError::Request)
+            .map_err(|panic| JudgeError::Failed(panic.to_string()))?
+            .map_err(JudgeError::Request)
     }
 
-    async fn ask(&self, question: &Question<'_>) -> Result<GradeResponse, GradeError> {
+    async fn ask(&self, question: &Question<'_>) -> Result<GradeResponse, JudgeError> {
+        match self.engine() {
+            Engine::Program(program) => command::ask(&program, question).await,
+            Engine::Endpoint(endpoint) => model::ask(&endpoint, question).await,
+        }
+    }
+
+    fn engine(&self) -> Engine<'_> {
         match &self.config.engine {
-            JudgeEngine::Command(words) => {
-                command::ask(words, &self.shim, &self.scratch, question).await
-            }
-            JudgeEngine::Model { url, model, key } => {
-                let endpoint = model::Endpoint {
-                    http: &self.http,
-                    url,
-                    model,
-                    key: key.as_ref(),
-                };
-                model::ask(&endpoint, question).await
-            }
+            JudgeEngine::Command(words) => Engine::Program(Program {
+                words,
+                shim: &self.shim,
+                scratch: &self.scratch,
+                trees: &self.trees,
+            }),
+            JudgeEngine::Model { url, model, key } => Engine::Endpoint(Endpoint {
+                http: &self.http,
+                url,
+                model,
+                key: key.as_ref(),
+            }),
         }
     }
 }
 
-fn check(body: &GradeBody) -> Result<(), GradeError> {
-    let wrong = |text: &str| Err(GradeError::Request(text.to_owned()));
+/// The engine with what it needs to be asked.
+enum Engine<'e> {
+    Program(Program<'e>),
+    Endpoint(Endpoint<'e>),
+}
+
+fn check(body: &GradeBody) -> Result<(), JudgeError> {
+    let wrong = |text: &str| Err(JudgeError::Request(text.to_owned()));
     match &body.rubric {
         Rubric::String { text } if text.trim().is_empty() => wrong("the rubric is empty"),
         Rubric::Structured { criteria, .. } if criteria.is_empty() => {

@@ -8,4 +8,4 @@ mod report;
 
 pub(crate) use ingest::{Entry, ingest};
 pub(crate) use message::{from_log, from_session};
-pub(crate) use report::{Known, job_sessions, transcript};
+pub(crate) use report::{Known, is_pass, job_sessions, score, transcript};

@@ -80,19 +80,24 @@ fn group(key: Option<&str>, known: &Known<'_>) -> TaskSessions {
     }
 }
 
-/// A session passed when its verifier ran and found everything right: `success` alone only says that it ran.
+/// The score of a verification, if it ran: `success` alone only says that.
+pub(crate) fn score(execution: &SessionVerification) -> Option<f64> {
+    execution.score.filter(|_| execution.success)
+}
+
+/// A session passed when its verifier found everything right.
+pub(crate) fn is_pass(score: f64) -> bool {
+    score >= 1.0 - ROUNDING
+}
+
 fn summarise(group: &mut TaskSessions) {
     let scores: Vec<f64> = group
         .sessions
         .iter()
         .filter_map(|session| session.verifier_execution.as_ref())
-        .filter(|execution| execution.success)
-        .filter_map(|execution| execution.score)
+        .filter_map(score)
         .collect();
-    let passed = scores
-        .iter()
-        .filter(|score| **score >= 1.0 - ROUNDING)
-        .count();
+    let passed = scores.iter().filter(|score| is_pass(**score)).count();
     group.total_sessions = group.sessions.len() as u64;
     group.passed_sessions = passed as u64;
     group.pass_rate = passed as f64 / group.sessions.len().max(1) as f64;

@@ -55,6 +55,17 @@ pub(super) struct Run<'run> {
     pub(super) usage: Usage,
     pub(super) confinement: &'run Confinement,
     pub(super) data_dir: &'run Path,
+    /// Where the server answers verifiers, and what this one is let in by.
+    pub(super) door: Door<'run>,
+}
+
+/// The server's door for verifiers, with the judge behind it.
+#[derive(Clone, Copy)]
+pub(super) struct Door<'run> {
+    /// Without a trailing slash.
+    pub(super) address: &'run str,
+    /// Good as long as the verification runs.
+    pub(super) pass: &'run str,
 }
 
 /// Runs a `command` verifier.
@@ -97,7 +108,7 @@ pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
     let mut words = vec![program.into_os_string()];
     words.extend(definition.command[1..].iter().map(OsString::from));
     if run.confinement.mode == SandboxMode::Off {
-        let mut command = tree_command(words, &folder);
+        let mut command = tree_command(words, &folder, run.door);
         command.limits = run.usage.of_each_process();
         let sandbox = run.confinement.record(None);
         return execute(&run, command, None).await.with_sandbox(sandbox);
@@ -116,7 +127,11 @@ pub(super) async fn run(definition: &Value, run: Run<'_>) -> Outcome {
     // Standard input may be opened again by its name (`/dev/stdin`), which is a new look at the file.
     policy.read.push(folder.request());
     let (launcher, words) = run.confinement.launcher.wrap(&policy, gate.path(), &words);
-    let command = tree_command(std::iter::once(launcher).chain(words).collect(), &folder);
+    let command = tree_command(
+        std::iter::once(launcher).chain(words).collect(),
+        &folder,
+        run.door,
+    );
     execute(&run, command, Some(&gate)).await
 }
 
@@ -142,7 +157,7 @@ impl Folder {
     }
 }
 
-fn tree_command(mut words: Vec<OsString>, folder: &Folder) -> TreeCommand {
+fn tree_command(mut words: Vec<OsString>, folder: &Folder, door: Door<'_>) -> TreeCommand {
     let mut command = TreeCommand::new(words.remove(0), &folder.scratch);
     command.args = words;
     command.env = PASSED_ON
@@ -151,6 +166,13 @@ fn tree_command(mut words: Vec<OsString>, folder: &Folder) -> TreeCommand {
         .collect();
     let home = LEAD_HOME.map(|name| (OsString::from(name), folder.scratch.clone().into()));
     command.env.extend(home);
+    // As a Python verifier finds them, so that a program may use the official SDK.
+    let door = [
+        ("FLEET_BASE_URL", door.address),
+        ("FLEET_API_KEY", door.pass),
+    ];
+    let door = door.map(|(name, value)| (name.into(), value.into()));
+    command.env.extend(door);
     command.stdin = StdinSource::File(folder.request());
     command.stdout = OutputSink::Memory { limit: OUTPUT };
     command.stderr = OutputSink::Memory { limit: OUTPUT };
@@ -173,11 +195,11 @@ async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Ou
     let (mut admitted, mut excess) = (None, None);
     let in_time = tokio::time::timeout(run.usage.time_limit, async {
         if let Some(gate) = gate {
-            let (port, inherited) = (confine::port(run.instance), Layers::none());
+            let (ports, inherited) = (run.confinement.ports(run.instance), Layers::none());
             // Dropping `wait` loses nothing, it may be called again; whoever is dropped at the gate never runs.
             admitted = tokio::select! {
                 biased;
-                admitted = run.confinement.admit(gate, port.as_slice(), &inherited) => Some(admitted),
+                admitted = run.confinement.admit(gate, &ports, &inherited) => Some(admitted),
                 _ = tree.wait() => None,
             };
             if !matches!(admitted, Some(Ok(_))) {

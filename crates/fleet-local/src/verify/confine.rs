@@ -1,7 +1,7 @@
 //! How verifiers are confined: what they may have, which layers are enough, and the way to their own instance's manager.
 //!
-//! A verifier is code that came with a task. It gets its scratch folder, programs and libraries to read, and one loopback port, at which
-//! its instance answers; one in Python gets a second, with the judge behind it. The sandbox itself is the crate `sandbox`; this module only decides.
+//! A verifier is code that came with a task. It gets its scratch folder, programs and libraries to read, and two loopback ports: at one its
+//! instance answers, at the other the server's door with the judge behind it. The sandbox itself is the crate `sandbox`; this module only decides.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,8 @@ pub(super) struct Confinement {
     pub(super) launcher: Launcher,
     /// What every verifier may read.
     read: Vec<PathBuf>,
+    /// Where the server answers verifiers.
+    door: Option<u16>,
     /// What holds is the same for all of them, so it is logged once.
     logged: Once,
 }
@@ -121,7 +123,8 @@ pub(super) struct Admitted {
 }
 
 impl Confinement {
-    pub(super) fn new(config: &SandboxConfig) -> Self {
+    /// `door`: the address of the server's door for verifiers.
+    pub(super) fn new(config: &SandboxConfig, door: &str) -> Self {
         let search = std::env::var_os("PATH").unwrap_or_default();
         let folders: Vec<PathBuf> = std::env::split_paths(&search).collect();
         let mut read = sandbox::system_paths();
@@ -133,6 +136,7 @@ impl Confinement {
             mode: config.mode,
             launcher: config.launcher.clone(),
             read,
+            door: port(door),
             logged: Once::new(),
         }
     }
@@ -147,14 +151,21 @@ impl Confinement {
         Policy {
             read: self.read.clone(),
             write: vec![scratch.to_owned()],
-            port: port(instance),
+            ports: self.ports(instance),
             role: Role::Program,
             limits: usage.limits(),
         }
     }
 
+    /// Where a verifier of this instance may go: to the instance, and to the server's door.
+    pub(super) fn ports(&self, instance: &Arc<dyn InstanceView>) -> Vec<u16> {
+        let own = port(&instance.root_url());
+        own.into_iter().chain(self.door).collect()
+    }
+
     /// The same for a child of the worker with this policy, which adds its scratch folder itself.
     pub(super) fn child_policy(
+        &self,
         worker: &Policy,
         instance: &Arc<dyn InstanceView>,
         usage: Usage,
@@ -162,7 +173,7 @@ impl Confinement {
         Policy {
             read: worker.read.clone(),
             write: Vec::new(),
-            port: port(instance),
+            ports: self.ports(instance),
             role: Role::Program,
             limits: usage.limits(),
         }
@@ -183,7 +194,7 @@ impl Confinement {
             read,
             // The children's user namespaces are set up through /proc.
             write: vec![folder.to_owned(), "/proc".into()],
-            port: None,
+            ports: Vec::new(),
             role: Role::Worker,
             limits: Limits::default(),
         }
@@ -312,9 +323,9 @@ fn inherit(layers: &mut Layers, from: &Layers) {
     }
 }
 
-/// Where the instance answers, if it does.
-pub(super) fn port(instance: &Arc<dyn InstanceView>) -> Option<u16> {
-    Url::parse(&instance.root_url()).ok()?.port()
+/// The port of an address, if it has one.
+fn port(address: &str) -> Option<u16> {
+    Url::parse(address).ok()?.port()
 }
 
 /// What is opened for a folder that was named or in which task files lie: the folder with all below. Of the home folder, and of one that

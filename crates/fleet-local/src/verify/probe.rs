@@ -28,7 +28,7 @@ pub async fn probe_sandbox(shim: &Shim, launcher: &Launcher) -> Result<Layers, S
     let policy = Policy {
         read: sandbox::system_paths(),
         write: vec![folder.path().to_owned()],
-        port: Some(PROBE_PORT),
+        ports: vec![PROBE_PORT],
         role: Role::Program,
         limits: usage.limits(),
     };

@@ -52,7 +52,7 @@ pub struct VerifyConfig {
     pub memory_limit: Option<u64>,
     /// How process trees are started.
     pub shim: Shim,
-    /// What Python verifiers take for the Fleet API, without a trailing slash. They reach it from their sandbox, so it must be an address
+    /// What verifiers that are programs take for the Fleet API, without a trailing slash. They reach it from their sandbox, so it must be an address
     /// with nothing behind it but what they may ask for.
     pub base_url: String,
     /// How verifiers that are programs are confined.
@@ -100,7 +100,7 @@ impl VerifierService {
     /// The data folder cannot be made.
     pub fn new(config: VerifyConfig) -> Result<Self, SetupError> {
         fs::create_dir_all(&config.data_dir).map_err(SetupError)?;
-        let confinement = Arc::new(Confinement::new(&config.sandbox));
+        let confinement = Arc::new(Confinement::new(&config.sandbox, &config.base_url));
         let passes = Arc::new(Passes::default());
         let python = PythonRuntime::new(RuntimeConfig {
             passes: Arc::clone(&passes),
@@ -376,6 +376,8 @@ impl VerifierService {
         call: &CallArguments,
         instance: &Arc<dyn InstanceView>,
     ) -> Outcome {
+        // Good until this returns.
+        let pass = self.passes.issue(instance);
         let run = command::Run {
             shim: &self.config.shim,
             key: body.key.as_deref(),
@@ -384,6 +386,10 @@ impl VerifierService {
             usage: self.usage(),
             confinement: &self.confinement,
             data_dir: &self.config.data_dir,
+            door: command::Door {
+                address: &self.config.base_url,
+                pass: pass.text(),
+            },
         };
         command::run(definition, run).await
     }

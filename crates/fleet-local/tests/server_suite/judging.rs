@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::post;
+use fleet_api::bundle::Bundle;
+use fleet_api::native_verifier;
 use fleet_local::{JudgeConfig, JudgeEngine};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -22,18 +24,18 @@ async fn grade(server: &TestServer, body: &Value) -> (StatusCode, Value) {
     read(server.request(Method::POST, "/v1/judge/grade").json(body)).await
 }
 
-async fn with(judge: JudgeConfig) -> TestServer {
+pub(crate) async fn with(judge: JudgeConfig) -> TestServer {
     TestServer::with(NOTES, |config| config.judge = Some(judge)).await
 }
 
-fn shell(script: &str) -> JudgeConfig {
+pub(crate) fn shell(script: &str) -> JudgeConfig {
     JudgeConfig::new(JudgeEngine::Command(
         ["sh", "-c", script].map(str::to_owned).into(),
     ))
 }
 
 /// An endpoint that gives these answers one after the other, and what it was asked.
-async fn endpoint(answers: &[&str]) -> (JudgeConfig, Arc<Mutex<Vec<Value>>>) {
+pub(crate) async fn endpoint(answers: &[&str]) -> (JudgeConfig, Arc<Mutex<Vec<Value>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (seen, mut answers) = (
         Arc::clone(&asked),
@@ -275,7 +277,7 @@ async fn a_confined_verifier_reaches_the_judge_and_nothing_else_of_the_server() 
     })
     .await;
     let record = server.create_default().await;
-    let bundle = fleet_api::bundle::Bundle::pack(VERIFIER);
+    let bundle = Bundle::pack(VERIFIER);
     let body = json!({
         "key": "task-1", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify", "timeout": 30,
         "bundle": bundle.to_base64(),
@@ -288,6 +290,63 @@ async fn a_confined_verifier_reaches_the_judge_and_nothing_else_of_the_server() 
         "{answer}"
     );
     // It came through its gate, so the way to the judge is the sandbox's.
+    assert!(answer["sandbox"]["held"].is_array(), "{answer}");
+    server.stop().await;
+}
+
+/// Asks the judge with nothing but its variables, and tries what it must not reach.
+const PROGRAM: &str = r#"import json, os, socket, sys, urllib.error, urllib.request
+
+request = json.load(sys.stdin)
+
+def ask(path, body=None, key=os.environ["FLEET_API_KEY"]):
+    call = urllib.request.Request(os.environ["FLEET_BASE_URL"] + path, method="POST" if body else "GET",
+        data=json.dumps(body).encode() if body else None, headers={"Authorization": "Bearer " + key})
+    try:
+        with urllib.request.urlopen(call) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+rubric = {"type": "structured", "criteria": [{"name": "Done", "max_score": 2}]}
+body = {"instance_id": request["instance_id"], "submission": "I closed it.", "agentic": False, "rubric": rubric}
+for path, asked, key, expected in [
+    ("/v1/account", None, os.environ["FLEET_API_KEY"], 403),
+    ("/v1/judge/grade", {**body, "instance_id": "other"}, os.environ["FLEET_API_KEY"], 403),
+    ("/v1/judge/grade", body, "guessed", 401),
+]:
+    status, answer = ask(path, asked, key)
+    assert status == expected, (path, status, answer)
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+    raise SystemExit("the server itself was reached")
+except OSError:
+    pass
+status, grade = ask("/v1/judge/grade", body)
+assert status == 200, grade
+print(json.dumps({"score": grade["normalized_score"]}))
+"#;
+
+#[tokio::test]
+async fn a_confined_program_reaches_the_judge_and_nothing_else_of_the_server() {
+    let mut judge = shell(r#"echo '{"criteria": [{"name": "Done", "score": 1}]}'"#);
+    judge.token = Some("outside".to_owned().into());
+    let server = with(judge).await;
+    let record = server.create_default().await;
+    let port = server.server.address().port().to_string();
+    let definition = json!({"kind": "command", "command": ["python3", "-c", PROGRAM, port]});
+    let bundle = Bundle::pack(&native_verifier::render(&definition));
+    let body = json!({
+        "key": "task-1", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify", "timeout": 30,
+        "bundle": bundle.to_base64(),
+    });
+    let request = server.request(Method::POST, "/v1/verifiers/execute");
+    let (_, answer) = read(request.json(&body)).await;
+    assert_eq!(
+        (&answer["success"], answer["result"].as_f64()),
+        (&json!(true), Some(0.5)),
+        "{answer}"
+    );
     assert!(answer["sandbox"]["held"].is_array(), "{answer}");
     server.stop().await;
 }

@@ -18,5 +18,6 @@ mod listing;
 mod recording;
 mod requests_recorded;
 mod restarting;
+mod summarising;
 mod support;
 mod verifying;

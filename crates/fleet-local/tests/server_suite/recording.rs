@@ -204,6 +204,60 @@ async fn a_request_that_comes_again_is_done_once() {
     server.stop().await;
 }
 
+/// A body that the route takes.
+fn good_body(path: &str) -> Value {
+    let message = json!({"role": "user", "content": "a"});
+    match path {
+        "/v1/env/instances" => json!({"env_key": "notes"}),
+        "/v1/traces/jobs" => json!({"name": "n"}),
+        "/v1/traces/logs" => json!({"history": [message], "response": null}),
+        "/v1/sessions/ingest" => json!({"messages": [message]}),
+        "/v1/eval_jobs/{job_id}/logs" => json!({"job_id": "x", "entries": []}),
+        "/v1/tasks" => json!({"key": "t", "prompt": "p", "env_id": "notes"}),
+        "/v1/tasks/{key}" => json!({"prompt": "p"}),
+        "/v1/verifiers/execute" => json!({"key": "k", "sha256": "0", "args_array": []}),
+        "/v1/summarize/job" => json!({"job_id": "x", "model": "m"}),
+        other => panic!("no body for {other}"),
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_remembered_is_refused_wherever_ids_are() {
+    let server = TestServer::with(NOTES, |config| {
+        config.judge = Some(crate::judging::shell("true"));
+    })
+    .await;
+    let stored = json!({"key": "x", "prompt": "p", "env_id": "notes"});
+    let request = server.request(Method::POST, "/v1/tasks");
+    assert_eq!(read(request.json(&stored)).await.0, StatusCode::OK);
+    let document = fleet_local::openapi(fleet_local::ApiPlane::Control);
+    let mut routes = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().unwrap();
+            if !parameters.iter().any(|one| one["name"] == "X-Request-ID") {
+                continue;
+            }
+            routes += 1;
+            let (long, foreign) = ("x".repeat(257), "größe".to_owned());
+            for (id, reason) in [(long, "at most 256 characters"), (foreign, "visible ASCII")] {
+                let method = method.to_uppercase().parse().unwrap();
+                let filled = path.replace("{job_id}", "x").replace("{key}", "x");
+                let request = server.request(method, &filled).json(&good_body(path));
+                let (status, answer) = read(request.header("X-Request-ID", id.as_bytes())).await;
+                assert_eq!(status, 422, "{path}: {answer}");
+                let detail = &answer["detail"][0];
+                assert_eq!(detail["loc"], json!(["header", "X-Request-ID"]), "{path}");
+                assert!(detail["msg"].as_str().unwrap().contains(reason), "{detail}");
+            }
+        }
+    }
+    assert_eq!(routes, 9);
+    assert_eq!(server.get("/v1/jobs").await["total"], 0, "nothing was done");
+    assert_eq!(server.server.snapshot().created, 0);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_too_much_or_wrong_is_said() {
     let server = TestServer::start().await;

@@ -1,4 +1,4 @@
-//! Landlock: which files, which TCP port, and no signal to anybody outside.
+//! Landlock: which files, which TCP ports, and no signal to anybody outside.
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, NetPort,
@@ -59,7 +59,7 @@ fn enforce(policy: &Policy) -> Result<Option<ABI>, RulesetError> {
     if let Ok(own) = PathFd::new("/proc/self") {
         ruleset = ruleset.add_rule(PathBeneath::new(own, AccessFs::from_read(WRITTEN_FOR)))?;
     }
-    if let Some(port) = policy.port {
+    for &port in &policy.ports {
         ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     let status = ruleset.restrict_self()?;

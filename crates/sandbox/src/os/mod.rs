@@ -17,7 +17,7 @@ use crate::policy::Policy;
 
 /// Takes everything away from this process that the policy does not leave it. The order matters: each layer forbids what the ones before
 /// it needed.
-pub(crate) fn confine(policy: &Policy) -> (Layers, Option<TcpListener>) {
+pub(crate) fn confine(policy: &Policy) -> (Layers, Vec<TcpListener>) {
     let mut layers = Layers::default();
     let is_root = Uid::effective().is_root();
     let no_privileges = prctl::set_no_new_privs().map_err(|errno| errno.desc().to_owned());
@@ -38,5 +38,5 @@ pub(crate) fn confine(policy: &Policy) -> (Layers, Option<TcpListener>) {
     files::restrict(policy, &mut layers);
     let filters = calls::filters(policy.role, &layers);
     layers.note(Layer::SystemCalls, calls::apply(filters));
-    (layers, own.listener)
+    (layers, own.listeners)
 }

@@ -26,8 +26,8 @@ use crate::policy::{Policy, Role};
 pub(super) struct Own {
     /// Whether they belong to an own user namespace.
     pub(super) users: bool,
-    /// Listens at the policy's port, inside.
-    pub(super) listener: Option<TcpListener>,
+    /// Listen at the policy's ports, inside.
+    pub(super) listeners: Vec<TcpListener>,
 }
 
 /// Enters namespaces of its own and sets them up.
@@ -42,17 +42,19 @@ pub(super) fn enter(policy: &Policy, layers: &mut Layers) -> Own {
             layers.note::<()>(Layer::Mounts, Err(reason));
             return Own {
                 users: false,
-                listener: None,
+                listeners: Vec::new(),
             };
         }
     };
-    let listener = if is_program {
-        layers.note(Layer::Network, network(policy.port)).flatten()
+    let listeners = if is_program {
+        layers
+            .note(Layer::Network, network(&policy.ports))
+            .unwrap_or_default()
     } else {
-        None
+        Vec::new()
     };
     layers.note(Layer::Mounts, read_only(&policy.write));
-    Own { users, listener }
+    Own { users, listeners }
 }
 
 /// Whether a user namespace was made too. A worker keeps the network that it is in, for children that can make none of their own.
@@ -79,13 +81,17 @@ fn unshare_all(network: bool) -> Result<bool, String> {
     }
 }
 
-/// Brings the loopback up and listens at the port.
-fn network(port: Option<u16>) -> Result<Option<TcpListener>, String> {
-    let Some(port) = port else { return Ok(None) };
+/// Brings the loopback up and listens at the ports.
+fn network(ports: &[u16]) -> Result<Vec<TcpListener>, String> {
+    if ports.is_empty() {
+        return Ok(Vec::new());
+    }
     loopback_up().map_err(|errno| format!("bringing the loopback up: {}", errno.desc()))?;
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .map(Some)
-        .map_err(|error| format!("listening at port {port} inside: {error}"))
+    let listen = |port: &u16| {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, *port))
+            .map_err(|error| format!("listening at port {port} inside: {error}"))
+    };
+    ports.iter().map(listen).collect()
 }
 
 fn loopback_up() -> Result<(), Errno> {

@@ -1,4 +1,4 @@
-//! What a confined program reaches: its folder, its port and itself.
+//! What a confined program reaches: its folder, its ports and itself.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
@@ -63,38 +63,39 @@ async fn no_secret_of_the_machine_is_read() {
 }
 
 #[tokio::test]
-async fn the_one_port_is_served_by_the_owner_and_no_other_is_reached() {
+async fn its_ports_are_served_by_the_owner_and_no_other_is_reached() {
     let outside = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = port.local_addr().unwrap().port();
+    // Both at once, so that they are not the same.
+    let free = [(); 2].map(|()| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let ports = free.map(|listener| listener.local_addr().unwrap().port());
     let mut bench = Bench::new();
-    bench.policy.port = Some(port);
-    let gate = Gate::new().unwrap();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string();
-    let child = bench.start(&gate, &[PROBE, "say", &address, "hello"]);
-    let visitor = gate.meet().await.unwrap();
-    assert_eq!(
-        visitor.listeners.len() == 1,
-        visitor.layers.holds(Layer::Network)
-    );
-    let listener = visitor
-        .listeners
-        .first()
-        .map(|listener| listener.try_clone().unwrap());
-    visitor.admit().await.unwrap();
-    if let Some(listener) = listener {
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "hello");
-        stream.write_all(b"from outside").await.unwrap();
-        drop(stream);
-        let output = child.wait_with_output().await.unwrap();
-        assert_eq!(
-            String::from_utf8(output.stdout).unwrap(),
-            "from outside\nok\n"
-        );
+    bench.policy.ports = ports.to_vec();
+    for (at, port) in ports.into_iter().enumerate() {
+        let gate = Gate::new().unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string();
+        let child = bench.start(&gate, &[PROBE, "say", &address, "hello"]);
+        let visitor = gate.meet().await.unwrap();
+        let own_network = visitor.layers.holds(Layer::Network);
+        assert_eq!(visitor.listeners.len(), if own_network { 2 } else { 0 });
+        let listener = visitor
+            .listeners
+            .get(at)
+            .map(|listener| listener.try_clone().unwrap());
+        visitor.admit().await.unwrap();
+        if let Some(listener) = listener {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard, "hello");
+            stream.write_all(b"from outside").await.unwrap();
+            drop(stream);
+            let output = child.wait_with_output().await.unwrap();
+            assert_eq!(
+                String::from_utf8(output.stdout).unwrap(),
+                "from outside\nok\n"
+            );
+        }
     }
     // The outer world's port is open, and closed to the program.
     let other = outside.local_addr().unwrap().to_string();

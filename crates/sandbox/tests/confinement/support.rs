@@ -35,7 +35,7 @@ impl Bench {
         let policy = Policy {
             read,
             write: vec![folder.path().to_owned()],
-            port: None,
+            ports: Vec::new(),
             role: Role::Program,
             limits: Limits {
                 memory_bytes: Some(1 << 30),

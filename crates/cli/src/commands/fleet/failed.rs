@@ -56,6 +56,11 @@ impl Failed {
         Self::new(ExitCode::Unscored, "unscored", message)
     }
 
+    /// What a model was to write was not written.
+    pub(super) fn unwritten(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Fatal, "unwritten", message)
+    }
+
     /// An instance lives, or may live, that should not.
     pub(super) fn leaked(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Leaked, "leaked", message)

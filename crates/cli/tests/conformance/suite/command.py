@@ -1,9 +1,14 @@
 """The SDK's command line `flt`, run as a person runs it."""
 
+import asyncio
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 
 from . import calls
 
@@ -20,3 +25,21 @@ def flt(command, *arguments, expected=0, **variables):
         raise AssertionError(f"flt {command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     calls.note(f"flt.{command.replace(' ', '/')}")
     return done.stdout
+
+
+async def written_summary(shown):
+    """The summary that `flt` said was begun, at its end. `flt` cannot show it; `harness local` does."""
+    if "Oversight analysis started" not in shown:
+        raise AssertionError(f"no summary was begun:\n{shown}")
+    summary_id = re.search(r"Summary ID: (\S+)", shown)[1]
+    url = f"{os.environ['FLEET_BASE_URL']}/v1/summaries/{summary_id}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {os.environ['FLEET_API_KEY']}"})
+    end = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(request) as answer:
+            summary = json.load(answer)
+        if summary["status"] == "completed":
+            return summary
+        if summary["status"] != "running" or time.monotonic() > end:
+            raise AssertionError(f"it was not written: {summary}")
+        await asyncio.sleep(0.05)

@@ -8,4 +8,5 @@ mod evaluation;
 mod instances;
 mod refusals;
 mod runs_elsewhere;
+mod summaries;
 mod tasks;

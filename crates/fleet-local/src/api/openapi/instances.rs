@@ -196,11 +196,7 @@ fn create() -> Operation {
         "create_instance",
         "Makes an instance; answered when it is usable, or after `max_wait_seconds`",
     )
-    .header(
-        "X-Request-ID",
-        json!({"type": "string"}),
-        "Names the request: a second one with the same id makes no second instance",
-    )
+    .named("Names the request: a second one with the same id makes no second instance")
     .takes::<CreateInstanceBody>(create_limits())
     .answers::<Instance>()
     .refuses(

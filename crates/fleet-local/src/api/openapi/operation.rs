@@ -3,6 +3,8 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use crate::api::body::LONGEST_REQUEST_ID;
+
 /// Makes the schema of a type; kept as a function so that tables stay plain data.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
@@ -159,14 +161,22 @@ impl Operation {
             .refuses(413, "The body is too long")
     }
 
+    /// A request may have an id, and must have none that cannot be remembered.
+    pub(super) fn named(self, description: &'static str) -> Self {
+        let visible =
+            json!({"type": "string", "maxLength": LONGEST_REQUEST_ID, "pattern": "^[\\t -~]*$"});
+        self.header("X-Request-ID", visible, description)
+            .refuses_as(
+                422,
+                "The `X-Request-ID` is too long or no visible ASCII",
+                "Invalid",
+            )
+    }
+
     /// A repeat under the same `X-Request-ID` gets the first answer.
     pub(super) fn once(self) -> Self {
-        self.header(
-            "X-Request-ID",
-            json!({"type": "string"}),
-            "Names the request: a repeat with the same id gets the same answer. An id of more than 256 bytes, or of others than visible ASCII, is not remembered",
-        )
-        .refuses_as(409, "The id was used for another request", "RequestReused")
+        self.named("Names the request: a repeat with the same id gets the same answer")
+            .refuses_as(409, "The id was used for another request", "RequestReused")
     }
 
     /// A body that may be left out.

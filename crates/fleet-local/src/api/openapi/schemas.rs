@@ -35,7 +35,7 @@ pub(super) fn errors() -> Map<String, Value> {
         "type": "object",
         "required": ["loc", "msg", "type"],
         "properties": {
-            "loc": {"type": "array", "items": text, "description": "`body` or `query`, then the field"},
+            "loc": {"type": "array", "items": text, "description": "`body`, `query`, `path` or `header`, then the field"},
             "msg": text,
             "type": {"type": "string", "description": "A word for programs, for example `missing`"},
         },

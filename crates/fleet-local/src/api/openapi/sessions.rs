@@ -1,8 +1,8 @@
 //! Sessions, the logs they are made of, and the jobs that collect them.
 
 use fleet_api::types::{
-    CreateJobBody, IngestBody, IngestResponse, Job, JobList, JobLogBody, JobSessions,
-    SummarizeJobBody, TraceJob, TraceJobBody, TraceLogBody, Transcript,
+    CreateJobBody, IngestBody, IngestResponse, Job, JobList, JobLogBody, JobSessions, JobSummary,
+    SummarizeJobBody, SummarizedJob, TraceJob, TraceJobBody, TraceLogBody, Transcript,
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
@@ -107,7 +107,7 @@ fn jobs() -> Vec<Operation> {
         Operation::get(
             "/v1/eval_jobs/{job_id}/logs",
             "get_job_log",
-            "Raw entries of a job, a thousand at most",
+            "Raw entries of a job, a thousand at most. Not of the hosted API",
         )
         .segment("job_id", "The job")
         .query_as(
@@ -125,13 +125,27 @@ fn jobs() -> Vec<Operation> {
         Operation::post(
             "/v1/summarize/job",
             "summarize_job",
-            "Not done by this server",
+            "Has the judge read the sessions of a job and sum them up, behind the caller's back",
         )
         .takes::<SummarizeJobBody>(json!({"properties": {
-            "max_context_tokens": {"maximum": LARGEST_COUNT}, "max_concurrent": {"maximum": LARGEST_COUNT},
+            "max_context_tokens": {"minimum": 2_000, "maximum": 2_000_000}, "max_concurrent": {"minimum": 1, "maximum": LARGEST_COUNT},
+            "model": {"maxLength": 1024},
         }}))
+        .answers::<SummarizedJob>()
+        .once()
+        .refuses(400, "There is no such job, or it has no sessions or too many")
+        .refuses(401, "The judge's token is missing or wrong")
         .refuses_as(422, MALFORMED, "Invalid")
-        .refuses(501, "This server summarises nothing"),
+        .refuses(429, "Too many summaries are being written")
+        .refuses(501, "The server has no judge"),
+        Operation::get(
+            "/v1/summaries/{summary_id}",
+            "get_summary",
+            "A summary, how far it is. Not of the hosted API, which shows summaries on its dashboard alone",
+        )
+        .segment("summary_id", "The summary")
+        .answers::<JobSummary>()
+        .refuses(400, "There is no such summary"),
     ]
 }
 

@@ -177,8 +177,7 @@ def confine(order, folder):
     gate = socket.socket(socket.AF_UNIX)
     gate.connect(order["gate"])
     policy, layers = order["policy"], Layers()
-    # Its instance, and the server's door for verifiers.
-    ports = [port for port in (policy["port"], order["door"]) if port is not None]
+    ports = policy["ports"]
     # The order matters: each layer forbids what the ones before it needed.
     listeners = layers.note("network", own_network, ports) or []
     layers.note("limits", limit, policy["limits"])

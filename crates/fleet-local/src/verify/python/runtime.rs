@@ -12,7 +12,6 @@ use sandbox::{Gate, Layers, child_filters};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use url::Url;
 
 use super::venv::{self, PythonConfig, VenvError};
 use super::worker::{Worker, WorkerError};
@@ -20,7 +19,7 @@ use crate::error_chain;
 use crate::seam::InstanceView;
 use crate::verify::arguments::CallArguments;
 use crate::verify::bundle::Bundle;
-use crate::verify::confine::{self, Admitted, Confinement, Refused, SandboxMode, Usage};
+use crate::verify::confine::{Admitted, Confinement, Refused, SandboxMode, Usage};
 use crate::verify::outcome::Outcome;
 use crate::verify::passes::{Pass, Passes};
 
@@ -249,10 +248,7 @@ impl PythonRuntime {
                 layers: None,
             };
         };
-        let ports: Vec<u16> = [confine::port(job.instance), self.door_port()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let ports = self.config.confinement.ports(job.instance);
         // Whoever is dropped at the gate never runs; a dropped answer ends the child.
         let admitted: Result<Admitted, Refused> = tokio::select! {
             biased;
@@ -276,11 +272,6 @@ impl PythonRuntime {
                 layers: None,
             },
         }
-    }
-
-    /// Where the server answers verifiers.
-    fn door_port(&self) -> Option<u16> {
-        Url::parse(&self.config.base_url).ok()?.port()
     }
 
     fn request(&self, job: &Job<'_>, worker: &Worker, gate: Option<&Gate>, pass: &Pass) -> Value {
@@ -308,8 +299,7 @@ impl PythonRuntime {
                 let filters = child_filters(worker.layers());
                 json!({
                     "gate": gate.path(),
-                    "door": self.door_port(),
-                    "policy": Confinement::child_policy(policy, job.instance, job.usage),
+                    "policy": self.config.confinement.child_policy(policy, job.instance, job.usage),
                     "filters": filters.iter().map(|filter| STANDARD.encode(filter)).collect::<Vec<_>>(),
                 })
             }),

@@ -1,10 +1,10 @@
-//! What is added to a job: raw log entries, and a summary that a model writes.
+//! Stores raw log entries of a job.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fleet_api::Client;
-use fleet_api::types::{JobId, JobLogBody, SummarizeJobBody};
+use fleet_api::types::{JobId, JobLogBody};
 use run_record::ExitCode;
 use serde_json::{Map, Value};
 
@@ -21,24 +21,6 @@ pub(super) struct LogArgs {
     job: String,
     /// The entries: JSON objects, one a line, or an array of them; `-` is stdin
     file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SummarizeArgs {
-    /// The job
-    job: String,
-    /// The model that reads its sessions
-    #[arg(long)]
-    model: String,
-    /// Make a summary that exists again
-    #[arg(long)]
-    force: bool,
-    /// Tokens of a session that are read
-    #[arg(long, value_name = "N")]
-    max_tokens: Option<u64>,
-    /// Sessions read at a time
-    #[arg(long, value_name = "N")]
-    concurrency: Option<u64>,
 }
 
 pub(super) async fn log(args: LogArgs, client: &Client, out: Output) -> Done {
@@ -70,21 +52,4 @@ fn entries(path: &Path) -> Result<Vec<Map<String, Value>>, Failed> {
         return Err(Failed::usage(format!("{} has no entries", path.display())));
     }
     Ok(entries)
-}
-
-pub(super) async fn summarize(args: SummarizeArgs, client: &Client, out: Output) -> Done {
-    let mut body = SummarizeJobBody::new(args.job, args.model);
-    body.force_new_summary = args.force;
-    if let Some(tokens) = args.max_tokens {
-        body.max_context_tokens = tokens;
-    }
-    if let Some(concurrency) = args.concurrency {
-        body.max_concurrent = concurrency;
-    }
-    let summary = client.summarize_job(&body).await?;
-    let id = summary
-        .summary_id
-        .clone()
-        .unwrap_or_else(|| "not named".to_owned());
-    out.record(&summary, &[("summary", id)])
 }

@@ -3,6 +3,7 @@
 mod create;
 mod list;
 mod log;
+mod summarize;
 mod topic;
 
 pub(crate) use topic::JobsArgs;

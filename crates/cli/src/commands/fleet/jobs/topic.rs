@@ -5,7 +5,8 @@ use fleet_api::Client;
 
 use super::create::{self, CreateArgs, TraceArgs};
 use super::list::{self, GetArgs, ListArgs};
-use super::log::{self, LogArgs, SummarizeArgs};
+use super::log::{self, LogArgs};
+use super::summarize::{self, SummarizeArgs};
 use crate::commands::fleet::args::or_list;
 use crate::commands::fleet::failed::Done;
 use crate::commands::fleet::output::Output;
@@ -42,6 +43,6 @@ pub(in crate::commands::fleet) async fn jobs(args: JobsArgs, client: &Client, ou
         JobsCommand::Create(args) => create::create(*args, client, out).await,
         JobsCommand::Trace(args) => create::trace(&args, client, out).await,
         JobsCommand::Log(args) => log::log(args, client, out).await,
-        JobsCommand::Summarize(args) => log::summarize(args, client, out).await,
+        JobsCommand::Summarize(args) => summarize::summarize(args, client, out).await,
     }
 }

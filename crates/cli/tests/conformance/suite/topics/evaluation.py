@@ -8,7 +8,7 @@ import fleet
 
 from ..cases import SYNC, case
 from ..checks import equal, that
-from ..command import flt
+from ..command import flt, written_summary
 from ..desk import CLOSE_SOLVED
 
 _TESTS = pathlib.Path(__file__).parents[3]
@@ -32,4 +32,8 @@ async def an_agent_is_evaluated_on_this_machine(sdk):
     equal("its session", (session.status, session.verifier_execution.score, group.passed_sessions), ("completed", 1.0, 1))
     said = fleet.get_client().get_session_transcript(session.session_id).transcript
     equal("what it said", [message.role for message in said], ["user", "assistant", "tool", "assistant"])
+    # Begun for the job at its end, as without `--json`.
+    shown = flt("eval run", "-t", CLOSE_SOLVED, "-m", "acme/agent-1", "--local", str(_AGENT), "--oversight", PATH=path)
+    summary = await written_summary(shown)
+    that("what it was shown", "1 passed" in summary["text"] and CLOSE_SOLVED in summary["text"])
     equal("nothing runs any more", fleet.env.account().instance_count, 0)

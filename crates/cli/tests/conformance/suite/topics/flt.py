@@ -9,7 +9,7 @@ import fleet
 
 from ..cases import SYNC, case
 from ..checks import equal, that
-from ..command import flt
+from ..command import flt, written_summary
 from ..desk import RAISE_PRIORITY, TICKET_OWNER
 
 def _session(job, text="Raised."):
@@ -43,9 +43,18 @@ async def sessions_are_listed_and_read(sdk):
     equal("as JSON", [message["role"] for message in read["transcript"]], ["user", "assistant"])
 
 
-@case("flt.jobs/oversight", only=SYNC, remark="`harness local` has no model that summarises; the case sees that it says so")
-async def no_summary_is_written(sdk):
-    that("the refusal is shown", "Oversight API returned 501" in flt("jobs oversight", fleet.job("to-summarise")))
+@case("flt.jobs/oversight", only=SYNC, remark="the judge of `harness local` writes the summary; without one it says so")
+async def a_summary_is_written(sdk):
+    job = fleet.job("to-summarise")
+    that("of nothing", "Oversight API returned 400" in flt("jobs oversight", job))
+    session = _session(job)
+    shown = flt("jobs oversight", job)
+    summary = await written_summary(shown)
+    equal("of whom, by whom", (summary["job_id"], summary["model"], summary["session_count"]), (job, "anthropic/claude-sonnet-4", 1))
+    that("it has read the session", session in summary["text"] and "Raised." in summary["text"])
+    equal("asked again", await written_summary(flt("jobs oversight", job)), summary)
+    other = await written_summary(flt("jobs oversight", job, "--model", "acme/reader-1"))
+    that("another model writes another", other["summary_id"] != summary["summary_id"])
 
 
 @case("flt.projects/list", only=SYNC)
