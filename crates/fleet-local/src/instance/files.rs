@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::manager::{OpenError, open_current};
 use crate::package::{DatabasePaths, Templates};
 use crate::seam::{DatabaseFiles, InstanceFiles};
 
@@ -45,11 +46,34 @@ pub(crate) fn create(
         let template = templates.get(source);
         copy(template, &target.current)?;
         copy(template, &target.seed)?;
-        let mut permissions = fs_err::metadata(&target.seed)?.permissions();
-        permissions.set_readonly(true);
-        fs_err::set_permissions(&target.seed, permissions)?;
+        make_readonly(&target.seed)?;
     }
     Ok(())
+}
+
+/// Makes what the setup commands left the beginning of the instance: what it is compared with and
+/// reset to. Nothing else may have the databases open. Blocking.
+pub(crate) fn begin_here(files: &InstanceFiles) -> io::Result<()> {
+    for database in files.databases.values() {
+        settle(&database.current).map_err(io::Error::other)?;
+        fs_err::remove_file(&database.seed)?;
+        copy(&database.current, &database.seed)?;
+        make_readonly(&database.seed)?;
+    }
+    Ok(())
+}
+
+/// Writes all of a database into its one file, whatever its writer left beside it.
+fn settle(database: &Path) -> Result<(), OpenError> {
+    let connection = open_current(database)?;
+    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    checkpoint.map_err(|source| OpenError::new(database, source))
+}
+
+fn make_readonly(file: &Path) -> io::Result<()> {
+    let mut permissions = fs_err::metadata(file)?.permissions();
+    permissions.set_readonly(true);
+    fs_err::set_permissions(file, permissions)
 }
 
 /// `fs::copy` shares blocks where the file system can; the mode of the template (private, as

@@ -2,6 +2,7 @@
 //! its gateway, watches over it, and takes it down. It alone changes the instance's status, and it
 //! runs to its end whoever stopped waiting for it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +118,10 @@ async fn start(
     };
     let deadline = Instant::now() + instance.spec.package.start_timeout;
     make_files(host, instance).await?;
-    apps.set_up(deadline).await?;
+    if !instance.spec.package.setup.is_empty() {
+        apps.set_up(deadline).await?;
+        begin_here(instance).await?;
+    }
     apps.start(deadline).await?;
 
     let names: Vec<String> = instance
@@ -184,20 +188,26 @@ async fn look_at_files(instance: &Arc<Instance>) -> Result<Baseline, StartFailur
 async fn make_files(host: &Host, instance: &Arc<Instance>) -> Result<(), StartFailure> {
     let templates = host.templates.clone();
     let instance = Arc::clone(instance);
-    let made = tokio::task::spawn_blocking(move || {
-        files::create(&instance.files, &instance.spec.databases, &templates)
-    })
-    .await;
-    match made {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(StartFailure::Failed(format!(
-            "the instance's data could not be made: {}",
-            crate::error_chain(&error)
-        ))),
-        Err(panic) => Err(StartFailure::Failed(format!(
-            "the instance's data could not be made: {panic}"
-        ))),
-    }
+    let make = move || files::create(&instance.files, &instance.spec.databases, &templates);
+    on_files("the instance's data could not be made", make).await
+}
+
+async fn begin_here(instance: &Arc<Instance>) -> Result<(), StartFailure> {
+    let instance = Arc::clone(instance);
+    let begin = move || files::begin_here(&instance.files);
+    on_files("the data that setup left cannot be used", begin).await
+}
+
+async fn on_files(
+    failed: &str,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), StartFailure> {
+    let reason = match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => crate::error_chain(&error),
+        Err(panic) => panic.to_string(),
+    };
+    Err(StartFailure::Failed(format!("{failed}: {reason}")))
 }
 
 /// Watches a running instance until something ends it.
@@ -251,7 +261,7 @@ async fn run_quietly(
     apps.stop().await;
     let worked = tokio::task::spawn_blocking(request.work)
         .await
-        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+        .unwrap_or_else(|panic| Err(io::Error::other(panic)));
     // Also after failed work: the apps then run on what is there.
     let (reply, result) = match apps.start(deadline).await {
         Ok(()) => (worked.map_err(HookError::Work), Ok(())),
@@ -273,9 +283,9 @@ async fn run_quietly(
     result
 }
 
-fn remove(dir: &std::path::Path) -> std::io::Result<()> {
+fn remove(dir: &std::path::Path) -> io::Result<()> {
     match fs_err::remove_dir_all(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }

@@ -23,6 +23,15 @@ pub struct OpenError {
     source: rusqlite::Error,
 }
 
+impl OpenError {
+    pub(crate) fn new(path: &Path, source: rusqlite::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 /// Opens a file that nobody writes. `immutable` spares every lock, and lets a database in WAL mode be read where no side file can be made.
 ///
 /// # Errors
@@ -78,10 +87,7 @@ fn open(
         connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
         Ok(connection)
     };
-    prepare().map_err(|source| OpenError {
-        path: path.to_owned(),
-        source,
-    })
+    prepare().map_err(|source| OpenError::new(path, source))
 }
 
 /// Refuses what would reach beyond the one database file: other files, and settings that undo the read-only mode.

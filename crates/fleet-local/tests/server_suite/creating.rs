@@ -333,6 +333,58 @@ async fn setup_commands_run_before_the_apps_and_their_failure_fails_the_create()
 }
 
 #[tokio::test]
+async fn an_instance_begins_with_what_setup_left_in_its_database() {
+    let sql = "PRAGMA journal_mode = WAL; CREATE TABLE made (id INTEGER PRIMARY KEY); INSERT INTO made VALUES (7)";
+    let setup = format!(r#"setup: [["{{harness}}", sql, "{{db:current}}", "{sql}"]]"#);
+    let server = TestServer::with(&format!("{NOTES}{setup}\n"), |_| {}).await;
+    let record = server.create_default().await;
+    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
+    let made = async |database: &str| {
+        let query = server
+            .http
+            .post(format!("{manager}/resources/sqlite/{database}/query"))
+            .json(&json!({"query": "SELECT id FROM made", "read_only": true}));
+        read(query).await.1["rows"].clone()
+    };
+    assert_eq!(made("seed").await, json!([[7]]));
+    let (_, compared) = read(
+        server
+            .http
+            .post(format!("{manager}/diff/structured"))
+            .json(&json!({})),
+    )
+    .await;
+    for (table, diff) in compared["diff"].as_object().unwrap() {
+        assert_eq!(diff["total_changes"], 0, "{table}");
+    }
+    let (status, _) = read(
+        server
+            .http
+            .post(format!("{manager}/reset"))
+            .json(&json!({})),
+    )
+    .await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        made("current").await,
+        json!([[7]]),
+        "a reset loses nothing of it"
+    );
+    server.stop().await;
+
+    let setup = r#"setup: [["{harness}", touch, "{db:current}", no, database]]"#;
+    let server = TestServer::with(&format!("{NOTES}{setup}\n"), |_| {}).await;
+    let (status, body) = server.try_create(json!({"env_key": "notes"})).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    let message = body["detail"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("the data that setup left cannot be used: cannot open the database"),
+        "{message}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_repeated_request_id_names_the_first_instance() {
     let server = TestServer::start().await;
     let create = |credential: &str, request: &str| {
