@@ -186,7 +186,10 @@ mod tests {
         }
         assert!(!relayed.is_finished());
         let begun = tokio::time::Instant::now();
-        relayed.await.unwrap();
+        tokio::time::timeout(HALF_OPEN * 2, relayed)
+            .await
+            .expect("it waits for an app that says nothing")
+            .unwrap();
         assert_eq!(begun.elapsed(), HALF_OPEN);
         assert!(app.write_all(b"nobody").await.is_err(), "it was cut");
     }
