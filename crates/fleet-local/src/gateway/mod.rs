@@ -34,6 +34,7 @@ use self::forward::{AppClient, forward};
 use self::managers::managers;
 use self::route::Upstream;
 use crate::api::error::ApiError;
+use crate::api::tidied;
 use crate::instance::Instance;
 use crate::manager;
 use crate::recorder::{Plane, Recorder};
@@ -87,10 +88,11 @@ impl Gateway {
                 let instance = instance.id.to_string();
                 manager = recorder.around(manager, Plane::Manager { instance });
             }
+            let manager = tidied(manager);
             if index == 0 {
-                router = router.nest("/api/v1/env", manager.clone());
+                router = router.nest_service("/api/v1/env", manager.clone());
             }
-            router = router.nest(&format!("/{name}/api/v1/env"), manager);
+            router = router.nest_service(&format!("/{name}/api/v1/env"), manager);
         }
         connections.serve(listener, around(router, upstreams));
         Ok(Self {
@@ -155,6 +157,10 @@ fn is_loopback(named: &str) -> bool {
     let Ok(authority) = named.parse::<Authority>() else {
         return false;
     };
+    // A user's name before the host is no part of `Host`, and readers differ in what they make of it.
+    if named.contains('@') {
+        return false;
+    }
     let host = authority.host();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -191,6 +197,8 @@ mod host_tests {
             "10.0.0.1",
             "localhost.evil.example",
             "[::2]:5",
+            "127.0.0.1@evil.example",
+            "evil.example@127.0.0.1",
             "",
         ] {
             assert!(!check(host), "{host}");

@@ -254,3 +254,36 @@ async fn an_upgraded_connection_lives_as_long_as_its_app_and_no_longer() {
     assert!(begun.elapsed() < DEADLINE / 2, "{:?}", begun.elapsed());
     is_over(shut_down).await;
 }
+
+#[tokio::test]
+async fn a_manager_is_forgiving_about_slashes_and_says_what_it_does_not_have() {
+    let server = TestServer::with(NOTES, |config| {
+        let folder = config.data_dir.as_ref().unwrap().parent().unwrap();
+        config.record = Some(folder.join("record.jsonl"));
+    })
+    .await;
+    let record = server.create_default().await;
+    let api = record["urls"]["manager"]["api"].as_str().unwrap();
+    for path in ["/resources/", "//resources", "/resources//"] {
+        let (status, resources) = read(server.http.get(format!("{api}{path}"))).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(resources.is_array(), "{path}: {resources}");
+    }
+    let (status, body) = read(server.http.get(format!("{api}/nothing"))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(body["detail"], "The manager has no /nothing");
+    let (status, body) = read(server.http.delete(format!("{api}/resources"))).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        body["detail"],
+        "The manager does not answer DELETE /resources"
+    );
+
+    let dir = server.dir.path().join("record.jsonl");
+    server.server.shutdown().await;
+    let lines = std::fs::read_to_string(dir).unwrap();
+    assert!(
+        lines.contains("\"/web/api/v1/env//resources\""),
+        "recorded as it was sent: {lines}"
+    );
+}

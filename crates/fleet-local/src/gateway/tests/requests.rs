@@ -49,7 +49,7 @@ async fn the_absolute_form_is_the_same_request() {
         .await;
     assert!(seen.contains("\r\n\r\nGET /x?y HTTP/1.1\r\n"), "{seen}");
     assert!(
-        seen.contains(&format!("host: localhost:{port}\r\n")),
+        seen.contains(&format!("\nhost: localhost:{port}\r\n")),
         "{seen}"
     );
     for request in [
