@@ -1,5 +1,6 @@
 //! Passing a request on to an app, and its answer back, both as they come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,10 +12,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::connections::UPGRADED;
 use super::route::{manager_of, route};
 use super::upgrade::{self, Upgrade};
-use super::{Upstreams, headers};
+use super::{UPGRADED, Upstreams, headers};
 use crate::api::error::ApiError;
 
 /// Idle connections are given up early: some small servers serve one connection at a time.
@@ -106,7 +106,7 @@ fn place(
     upstreams: &Upstreams,
     upgrade: Upgrade,
 ) -> Result<(Upgrade, OwnedSemaphorePermit), ApiError> {
-    let Some(place) = upstreams.connections.upgrade() else {
+    let Ok(place) = Arc::clone(&upstreams.upgraded).try_acquire_owned() else {
         let message = format!(
             "{UPGRADED} upgraded connections (WebSockets and the like) to this instance are open, and more are not taken: close some"
         );

@@ -5,7 +5,6 @@
 //! check here but that the caller means a loopback address: a page in a browser must not reach an
 //! instance through a name that it lets point to 127.0.0.1.
 
-mod connections;
 mod forward;
 mod headers;
 mod managers;
@@ -17,6 +16,7 @@ mod upgrade;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -26,21 +26,33 @@ use axum::response::{IntoResponse, Response};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri, header};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 pub(crate) use self::managers::Equipment;
 
-use self::connections::Connections;
 use self::forward::{AppClient, forward};
 use self::managers::managers;
 use self::route::Upstream;
 use crate::api::error::ApiError;
 use crate::api::tidied;
+use crate::connections::Connections;
 use crate::instance::Instance;
 use crate::manager;
 use crate::recorder::{Plane, Recorder};
 
 /// The image type with computer use over MCP; every other one only is a word that the apps are told.
 pub(crate) const COMPUTER_IMAGE: &str = "mcp";
+
+/// Open connections of clients, each with a descriptor of ours and mostly another one to the app. A browser has six
+/// to one address, and a WebSocket is a connection more.
+const CONNECTIONS: usize = 512;
+
+/// How many of them may be upgraded. Those have no end of their own, and some room must be left for the manager. It is
+/// what Chromium allows itself.
+const UPGRADED: usize = 255;
+
+/// After the apps are gone no request can be waiting for one.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The open address of one instance.
 #[derive(Debug)]
@@ -58,6 +70,8 @@ struct Upstreams {
     http: AppClient,
     refusing: Arc<AtomicBool>,
     connections: Connections,
+    /// Room for upgraded ones.
+    upgraded: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -70,13 +84,14 @@ impl Gateway {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let refusing = Arc::new(AtomicBool::new(false));
-        let connections = Connections::new();
+        let connections = Connections::at_most(CONNECTIONS);
         let upstreams = Upstreams {
             apps: Arc::new(upstreams(instance, ports)),
             has_computer: instance.spec.image_type.as_deref() == Some(COMPUTER_IMAGE),
             http: forward::client(),
             refusing: Arc::clone(&refusing),
             connections: connections.clone(),
+            upgraded: Arc::new(Semaphore::new(UPGRADED)),
         };
 
         let mut router = Router::new();
@@ -115,7 +130,7 @@ impl Gateway {
     /// Returns when no connection is left.
     pub(crate) async fn close(self) {
         self.refuse();
-        self.connections.close().await;
+        self.connections.close(PATIENCE).await;
     }
 }
 

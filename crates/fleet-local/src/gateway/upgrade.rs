@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::Connections;
 use super::headers::elements;
+use crate::connections::Connections;
 
 /// Of bytes under way, for each direction of a connection.
 const BUFFER: usize = 16 << 10;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Address, head, in_time, rest};
+use super::{Address, head, rest};
 
 #[tokio::test]
 async fn the_end_of_the_address_cuts_clients_that_do_not_read() {
@@ -28,11 +28,12 @@ async fn the_end_of_the_address_cuts_clients_that_do_not_read() {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
 
-    in_time(address.connections.close()).await;
+    let port = address.port;
+    address.close().await;
     assert_eq!(rest(&mut asking).await, "");
     // It gets what was on its way, or a reset.
     let _ = tokio::io::copy(&mut reading, &mut tokio::io::sink()).await;
     let _ = rest(&mut idle).await;
-    let again = tokio::net::TcpStream::connect(("127.0.0.1", address.port)).await;
+    let again = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
     assert!(again.is_err(), "nobody listens any more");
 }

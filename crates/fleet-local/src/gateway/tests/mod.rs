@@ -12,10 +12,11 @@ use std::time::Duration;
 use axum::Router;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
-use super::connections::Connections;
 use super::route::Upstream;
-use super::{Upstreams, around, forward};
+use super::{CONNECTIONS, PATIENCE, UPGRADED, Upstreams, around, forward};
+use crate::connections::Connections;
 
 /// Far more than any wait here needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -23,6 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// An address with the apps `web` and `mail`, which are the same one.
 struct Address {
     connections: Connections,
+    upgraded: Arc<Semaphore>,
     port: u16,
 }
 
@@ -45,17 +47,23 @@ impl Address {
             mcp: None,
             computer_mcp: None,
         };
-        let connections = Connections::new();
+        let upgraded = Arc::new(Semaphore::new(UPGRADED));
+        let connections = Connections::at_most(CONNECTIONS);
         let upstreams = Upstreams {
             apps: Arc::new(vec![app("web"), app("mail")]),
             has_computer: false,
             http: forward::client(),
             refusing: Arc::new(AtomicBool::new(false)),
             connections: connections.clone(),
+            upgraded: Arc::clone(&upgraded),
         };
         let (listener, port) = listen().await;
         connections.serve(listener, around(Router::new(), upstreams));
-        Self { connections, port }
+        Self {
+            connections,
+            upgraded,
+            port,
+        }
     }
 
     /// Before an app that answers every request with this, word for word, and closes.
@@ -78,6 +86,10 @@ impl Address {
             let _ = stream.write_all(answer.as_bytes()).await;
         })
         .await
+    }
+
+    async fn close(self) {
+        in_time(self.connections.close(PATIENCE)).await;
     }
 
     async fn connect(&self) -> TcpStream {

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{Address, head, in_time, rest};
-use crate::gateway::connections::UPGRADED;
+use crate::gateway::UPGRADED;
 
 const ASK: &str =
     "GET /live HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: ours/1\r\n";
@@ -132,7 +132,7 @@ async fn a_websocket_works_both_ways_to_its_close() {
     let last = in_time(socket.next()).await.unwrap().unwrap();
     assert_eq!(last, Message::Close(Some(goodbye)));
     assert!(in_time(socket.next()).await.is_none());
-    in_time(address.connections.close()).await;
+    address.close().await;
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn any_other_protocol_passes_with_what_was_said_early() {
     // One direction ends, the other goes on.
     stream.shutdown().await.unwrap();
     assert_eq!(rest(&mut stream).await, "you said early and late");
-    in_time(address.connections.close()).await;
+    address.close().await;
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn the_end_of_the_address_ends_open_upgrades() {
     .await;
     let mut first = upgraded(&address).await;
     let mut second = upgraded(&address).await;
-    in_time(address.connections.close()).await;
+    address.close().await;
     for stream in [&mut first, &mut second] {
         assert_eq!(rest(stream).await, "");
         in_time(ends.recv()).await.unwrap();
@@ -276,7 +276,7 @@ async fn each_side_s_end_is_the_other_s() {
     // The app hears of it, ends as well, and the place is free again.
     drop(stream);
     in_time(async {
-        while address.connections.upgraded() > 0 {
+        while address.upgraded.available_permits() < UPGRADED {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -294,9 +294,8 @@ async fn each_side_s_end_is_the_other_s() {
 #[tokio::test]
 async fn more_upgrades_than_there_is_room_for_are_refused_and_requests_are_not() {
     let address = echoing().await;
-    let others: Vec<_> = (1..UPGRADED)
-        .map(|_| address.connections.upgrade().unwrap())
-        .collect();
+    let all_but_one = u32::try_from(UPGRADED - 1).unwrap();
+    let others = address.upgraded.try_acquire_many(all_but_one).unwrap();
     let mut last = upgraded(&address).await;
     let refused = address
         .exchange(&format!("{ASK}connection: close\r\n\r\n"))

@@ -1,12 +1,16 @@
-//! The connections of one instance's address: how many there are, and that none is left.
+//! The connections to an address that is served here: how many there are at most, and that none is left.
+//!
+//! axum's own server leaves those of clients that do not read, or do not finish their request, to themselves.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -15,45 +19,41 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
-
-/// Open connections of clients, each with a descriptor of ours and mostly another one to the app. A browser has six
-/// to one address, and a WebSocket is a connection more. The next one waits until one has ended.
-const CONNECTIONS: usize = 512;
-
-/// How many of them may be upgraded. Those have no end of their own, and some room must be left for the manager. It is
-/// what Chromium allows itself.
-pub(super) const UPGRADED: usize = 255;
-
-/// After the apps are gone no request can be waiting for one; what is left are clients that do not read. They are cut
-/// off.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+use tower::{Service, ServiceExt as _};
 
 /// All that is open at an address. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     tasks: TaskTracker,
     /// Nobody new is let in, and what is under way comes to its end.
     stop: CancellationToken,
     /// Everything ends at once.
     cut: CancellationToken,
     room: Arc<Semaphore>,
-    upgraded: Arc<Semaphore>,
 }
 
 impl Connections {
-    pub(super) fn new() -> Self {
+    /// Not more than this many clients are let in at once; the next ones wait.
+    pub(crate) fn at_most(limit: usize) -> Self {
         Self {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
-            room: Arc::new(Semaphore::new(CONNECTIONS)),
-            upgraded: Arc::new(Semaphore::new(UPGRADED)),
+            room: Arc::new(Semaphore::new(limit)),
         }
     }
 
+    /// As many clients as there are descriptors for.
+    pub(crate) fn unlimited() -> Self {
+        Self::at_most(Semaphore::MAX_PERMITS)
+    }
+
     /// Answers what comes to `listener`, until the stop.
-    pub(super) fn serve(&self, mut listener: TcpListener, router: Router) {
+    pub(crate) fn serve<S>(&self, mut listener: TcpListener, service: S)
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+    {
         let this = self.clone();
         self.spawn(async move {
             loop {
@@ -68,39 +68,30 @@ impl Connections {
                     () = this.stop.cancelled() => return,
                     next = next => next,
                 };
-                this.spawn(answer(stream, place, router.clone(), this.stop.clone()));
+                this.spawn(answer(stream, place, service.clone(), this.stop.clone()));
             }
         });
     }
 
-    /// A place among the upgraded connections; none if all are taken.
-    pub(super) fn upgrade(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.upgraded).try_acquire_owned().ok()
-    }
-
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn upgraded(&self) -> usize {
-        UPGRADED - self.upgraded.available_permits()
-    }
-
     /// Runs something that has a connection, until it ends or all are cut.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let cut = self.cut.clone();
         self.tasks.spawn(async move {
             cut.run_until_cancelled(work).await;
         });
     }
 
-    pub(super) fn stop(&self) {
+    /// Lets nobody new in. Requests under way go on.
+    pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Returns when no connection is left.
-    pub(super) async fn close(self) {
+    /// Returns when no connection is left. Requests under way have `patience` to end; what is left then are clients
+    /// that do not read, and they are cut off.
+    pub(crate) async fn close(self, patience: Duration) {
         self.stop();
         self.tasks.close();
-        if tokio::time::timeout(CLOSE_TIMEOUT, self.tasks.wait())
+        if tokio::time::timeout(patience, self.tasks.wait())
             .await
             .is_err()
         {
@@ -111,15 +102,18 @@ impl Connections {
 }
 
 /// Answers the requests of one client.
-async fn answer(
+async fn answer<S>(
     stream: TcpStream,
     _place: OwnedSemaphorePermit,
-    router: Router,
+    service: S,
     stop: CancellationToken,
-) {
+) where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     // Small pieces go on at once: waiting for more would cost each event 40 ms. An error here shows below.
     let _ = stream.set_nodelay(true);
-    let service = router.map_request(|request: http::Request<Incoming>| request.map(Body::new));
+    let service = service.map_request(|request: http::Request<Incoming>| request.map(Body::new));
     let connection = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
@@ -134,6 +128,6 @@ async fn answer(
         }
     };
     if let Err(error) = ended {
-        tracing::trace!("a connection to an instance broke: {error}");
+        tracing::trace!("a connection broke: {error}");
     }
 }
