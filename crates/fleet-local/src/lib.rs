@@ -21,6 +21,7 @@ mod api;
 mod archive;
 mod clock;
 mod config;
+mod connections;
 mod gateway;
 mod identity;
 mod instance;

@@ -7,19 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::ServiceExt;
-use axum::extract::Request;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, App, AppState, Credentials, Verification};
 use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
+use crate::connections::Connections;
 use crate::instance::{EndCause, Host};
 use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
@@ -37,8 +34,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// beyond both.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Idle connections to apps are given up early: after it the port may belong to another instance's
-/// app.
+/// Idle connections to apps' health checks and to browsers are given up early: after it the port may belong to
+/// another instance's.
 const IDLE_CONNECTION: Duration = Duration::from_secs(5);
 
 /// What a shutdown could not end.
@@ -75,8 +72,7 @@ pub struct LedgerSnapshot {
 pub struct Server {
     address: SocketAddr,
     app: App,
-    stop: CancellationToken,
-    serving: JoinHandle<()>,
+    connections: Connections,
     recorder: Option<Recorder>,
     /// Held for its removal, which comes last.
     _dirs: Dirs,
@@ -161,14 +157,15 @@ impl Server {
             verifications: api::Verifications::default(),
         }));
 
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, door, app.clone(), stop.clone()));
+        // Clients are ours to trust with how many they are: a run has one for each of its trials.
+        let connections = Connections::unlimited();
+        connections.serve(door, api::door(app.clone()));
+        connections.serve(listener, api::service(app.clone()));
         tracing::debug!(%address, environments = app.packages.len(), "the embedded server is up");
         Ok(Self {
             address,
             app,
-            stop,
-            serving,
+            connections,
             recorder,
             _dirs: loaded.dirs,
         })
@@ -202,20 +199,14 @@ impl Server {
 
     /// Makes nothing new, ends every instance, and stops serving. The server answers until the last
     /// instance has ended, so that clients see their ends.
-    pub async fn shutdown(mut self) -> ShutdownReport {
+    pub async fn shutdown(self) -> ShutdownReport {
         self.end_instances();
         let app = &self.app;
         let ended = tokio::time::timeout(SHUTDOWN_TIMEOUT, app.supervisors.wait())
             .await
             .is_ok();
         app.verifier.shutdown().await;
-        self.stop.cancel();
-        if tokio::time::timeout(DRAIN_TIMEOUT, &mut self.serving)
-            .await
-            .is_err()
-        {
-            self.serving.abort();
-        }
+        self.connections.clone().close(DRAIN_TIMEOUT).await;
         if let Some(recorder) = &self.recorder {
             recorder.flush().await;
         }
@@ -255,7 +246,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // Repeating it after a shutdown changes nothing.
         self.end_instances();
-        self.stop.cancel();
+        self.connections.stop();
     }
 }
 
@@ -364,18 +355,6 @@ async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErro
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
-}
-
-/// Serves clients, and verifiers at their door, until it is told to stop.
-async fn serve(listener: TcpListener, door: TcpListener, app: App, stop: CancellationToken) {
-    let verifiers = axum::serve(door, api::door(app.clone()))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    let service = ServiceExt::<Request>::into_make_service(api::service(app));
-    let clients = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-    let (clients, verifiers) = tokio::join!(clients.into_future(), verifiers.into_future());
-    for error in [clients, verifiers].into_iter().filter_map(Result::err) {
-        tracing::error!("the embedded server stopped serving: {error}");
-    }
 }
 
 fn open_recorder(config: &ServerConfig) -> Result<Option<Recorder>, StartError> {

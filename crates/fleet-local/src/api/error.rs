@@ -118,7 +118,7 @@ impl ApiError {
     pub(crate) fn foreign_host() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            "This server answers to loopback names only (localhost, 127.0.0.1); the Host header names something else",
+            "This server answers to loopback names only (localhost, 127.0.0.1); the request has to name one of them as its Host, and no other",
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -25,10 +25,10 @@ use crate::routes::Routes;
 pub(super) const BODY_LIMIT: usize = 32 << 20;
 
 /// A router behind the function that tidies paths before they are matched.
-pub(crate) type Service = MapRequest<Router, fn(Request) -> Request>;
+pub(crate) type Tidied = MapRequest<Router, fn(Request) -> Request>;
 
 /// The whole control plane.
-pub(crate) fn service(app: App) -> Service {
+pub(crate) fn service(app: App) -> Tidied {
     let recorder = app.host.recorder.clone();
     let mut router = routes()
         .into_router()
@@ -42,6 +42,11 @@ pub(crate) fn service(app: App) -> Service {
     if let Some(recorder) = recorder {
         router = recorder.around(router, Plane::Control);
     }
+    tidied(router)
+}
+
+/// A router that is forgiving about slashes.
+pub(crate) fn tidied(router: Router) -> Tidied {
     MapRequest::new(router, tidy as fn(Request) -> Request)
 }
 
@@ -141,7 +146,10 @@ fn tidy(mut request: Request) -> Request {
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
-            let as_sent = std::mem::replace(request.uri_mut(), uri);
+            let here = std::mem::replace(request.uri_mut(), uri);
+            // Of a nested router only what is below it is here.
+            let as_sent = request.extensions().get::<OriginalUri>();
+            let as_sent = as_sent.map_or(here, |OriginalUri(uri)| uri.clone());
             request.extensions_mut().insert(AsSent(as_sent));
         }
     }

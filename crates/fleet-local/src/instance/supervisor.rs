@@ -36,7 +36,7 @@ pub(crate) struct Host {
     pub(crate) instances_dir: PathBuf,
     pub(crate) keep_instance_dirs: bool,
     pub(crate) templates: Templates,
-    /// For health checks and the reverse proxy: no redirects, no decoding, no proxies.
+    /// For health checks and instances' browsers: no redirects, no decoding, no proxies.
     pub(crate) http: reqwest::Client,
     /// How many instances may start at the same time; the others wait as `pending`.
     pub(crate) start_permits: Semaphore,
@@ -142,19 +142,13 @@ async fn start(
         browser: browser.clone(),
         baseline: Arc::new(look_at_files(instance).await?),
     };
-    let gateway = Gateway::open(
-        instance,
-        &ports,
-        host.http.clone(),
-        &equipment,
-        host.recorder.as_ref(),
-    )
-    .await
-    .map_err(|error| {
-        StartFailure::Failed(format!(
-            "the instance's address could not be opened: {error}"
-        ))
-    })?;
+    let gateway = Gateway::open(instance, &ports, &equipment, host.recorder.as_ref())
+        .await
+        .map_err(|error| {
+            StartFailure::Failed(format!(
+                "the instance's address could not be opened: {error}"
+            ))
+        })?;
     let root = format!("http://127.0.0.1:{}/", gateway.port());
     let urls = Urls {
         apps: instance

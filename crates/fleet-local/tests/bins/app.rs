@@ -205,6 +205,9 @@ fn answer(app: &App, stream: TcpStream) -> Option<()> {
     if path.starts_with("/events") {
         return events(app, &stream, header("mcp-session-id").as_deref());
     }
+    if path == "/upgrade" {
+        return echo(&mut reader, stream, &header("upgrade")?);
+    }
     let (status, text) = respond(app, &method, &path, &headers, &body);
     let reply = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\nx-app: yes\r\ncontent-encoding: test\r\n\r\n{text}",
@@ -212,6 +215,16 @@ fn answer(app: &App, stream: TcpStream) -> Option<()> {
     );
     let mut stream = stream;
     stream.write_all(reply.as_bytes()).ok()
+}
+
+/// Goes on as another protocol, in which everything is said back.
+fn echo(reader: &mut impl Read, mut stream: TcpStream, protocol: &str) -> Option<()> {
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    std::io::copy(reader, &mut stream).ok()?;
+    None
 }
 
 /// One event at once, and another when `/release` was asked for.

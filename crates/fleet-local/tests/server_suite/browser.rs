@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use reqwest::StatusCode;
+use fleet_api::bundle::Bundle;
+use fleet_api::native_verifier;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, NOTES, TestServer, entries, id, read, say_skipped};
@@ -125,5 +127,69 @@ async fn a_started_browser_shows_the_app_and_ends_with_its_instance() {
     assert!(!crate::support::processes_with(folder).is_empty());
     server.close(id(&record)).await;
     assert_eq!(crate::support::processes_with(folder), Vec::<String>::new());
+    server.stop().await;
+}
+
+/// Starts the browser, which it may, and looks for a way to it.
+const WAY_OUT: &str = r"
+import json, socket, sys
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+request = json.load(sys.stdin)
+manager, root = request['manager_url'], request['root_url']
+start = Request(manager + '/resources/cdp/start', b'{}', {'content-type': 'application/json'})
+print(urlopen(start).read())
+addresses = json.load(urlopen(manager + '/resources/cdp/describe'))
+socket_url = urlsplit(addresses['cdp_browser_url'])
+ways = []
+try:
+    socket.create_connection((socket_url.hostname, socket_url.port), 5)
+    ways.append('its port')
+except OSError as error:
+    print('its port:', error)
+for base in (root, manager + '/', manager + '/resources/cdp/'):
+    for path in ('json/version', socket_url.path.lstrip('/')):
+        upgrade = {'Connection': 'Upgrade', 'Upgrade': 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA=='}
+        try:
+            answer = urlopen(Request(base + path, headers=upgrade), timeout=5)
+            if answer.status == 101 or b'webSocketDebuggerUrl' in answer.read():
+                ways.append(base + path)
+        except OSError as error:
+            print(base + path, error)
+print(ways)
+print(json.dumps({'score': 0 if ways else 1}))
+";
+
+/// Whoever steers a browser reads files and opens addresses with it, as the user who started the server.
+#[tokio::test]
+async fn a_verifier_in_its_sandbox_finds_no_way_to_the_browser() {
+    let named = std::env::var_os("HARNESS_TEST_CHROMIUM").map(PathBuf::from);
+    let server = TestServer::with(NOTES, |config| {
+        config.browser = named.or_else(|| config.browser.take());
+    })
+    .await;
+    let record = server.create_default().await;
+    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
+    let (_, resources) = read(server.http.get(format!("{manager}/resources"))).await;
+    let python = sandbox::find_program("python3".as_ref(), std::env::var_os("PATH").as_deref());
+    if !resources.to_string().contains("cdp") || python.is_none() {
+        say_skipped("there is no Chromium or Chrome on this machine, or no python3");
+        server.stop().await;
+        return;
+    }
+    let bundle = Bundle::pack(&native_verifier::render(&json!({
+        "kind": "command", "command": ["python3", "-c", WAY_OUT],
+    })));
+    let body = json!({
+        "key": "way-out", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify",
+        "timeout": 60, "bundle": bundle.to_base64(),
+    });
+    let execute = server.request(Method::POST, "/v1/verifiers/execute");
+    let (_, answer) = read(execute.json(&body)).await;
+    assert_eq!(answer["result"].as_f64(), Some(1.0), "{answer}");
+    // It was there to be found.
+    let (status, _) = read(server.http.get(format!("{manager}/resources/cdp/describe"))).await;
+    assert_eq!(status, StatusCode::OK);
     server.stop().await;
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{DEADLINE, NOTES, TestServer, entries, id, processes_with};
 
@@ -309,5 +311,21 @@ async fn a_dropped_server_takes_its_processes_along() {
             processes_with(&token)
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_leaves_no_connection_of_a_client_that_says_or_reads_nothing() {
+    let server = TestServer::start().await;
+    let address = server.server.address();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"POST /v1/env/instances HT").await.unwrap();
+    // Both are let in before it ends.
+    server.get("/v1/account").await;
+    server.stop().await;
+    for stream in [&mut silent, &mut slow] {
+        let end = tokio::time::timeout(DEADLINE, stream.read(&mut [0; 1])).await;
+        assert!(matches!(end.unwrap(), Ok(0) | Err(_)));
     }
 }

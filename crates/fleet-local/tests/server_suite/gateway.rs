@@ -1,9 +1,13 @@
 //! The address of an instance: its manager, its apps, and nobody else.
 
+use std::time::Instant;
+
 use reqwest::StatusCode;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::support::{NOTES, TestServer, id, read};
+use crate::support::{DEADLINE, NOTES, TestServer, id, read};
 
 #[tokio::test]
 async fn the_manager_is_found_with_and_without_an_app_segment() {
@@ -116,7 +120,7 @@ async fn other_paths_reach_the_first_app_unchanged() {
         "{seen}"
     );
     assert!(
-        !lower.contains("x-drop") && !lower.contains(&format!("\nhost: {authority}")),
+        !lower.contains("x-drop") && lower.contains(&format!("\nhost: {authority}")),
         "{seen}"
     );
     server.stop().await;
@@ -189,4 +193,97 @@ async fn a_foreign_host_name_reaches_neither_instance_nor_control_plane() {
         assert_eq!(status, StatusCode::FORBIDDEN, "{url}: {body}");
     }
     server.stop().await;
+}
+
+/// A connection to `/upgrade` of the app, past its consent.
+async fn upgraded(root: &str) -> TcpStream {
+    let authority = root.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(authority).await.unwrap();
+    let request = format!(
+        "GET /upgrade HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    echoes(&mut stream).await;
+    stream
+}
+
+async fn echoes(stream: &mut TcpStream) {
+    stream.write_all(b"hello").await.unwrap();
+    let mut heard = [0; 5];
+    stream.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"hello");
+}
+
+async fn is_over(mut stream: TcpStream) {
+    let end = tokio::time::timeout(DEADLINE, stream.read(&mut [0; 1])).await;
+    assert!(matches!(end.unwrap(), Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_lives_as_long_as_its_app_and_no_longer() {
+    let server = TestServer::start().await;
+    let record = server.create_default().await;
+    let root = record["urls"]["root"].as_str().unwrap();
+    let api = record["urls"]["manager"]["api"].as_str().unwrap();
+    let before = upgraded(root).await;
+    let reset = server.http.post(format!("{api}/reset")).json(&json!({}));
+    assert_eq!(read(reset).await.1["success"], true);
+    is_over(before).await;
+
+    let closed = upgraded(root).await;
+    server.close(id(&record)).await;
+    is_over(closed).await;
+
+    let record = server.create_default().await;
+    let root = record["urls"]["root"].as_str().unwrap();
+    let crashed = upgraded(root).await;
+    let _ = server.http.get(format!("{root}crash")).send().await;
+    is_over(crashed).await;
+    server.wait_for_status(id(&record), "error").await;
+
+    let record = server.create_default().await;
+    let shut_down = upgraded(record["urls"]["root"].as_str().unwrap()).await;
+    let begun = Instant::now();
+    server.stop().await;
+    assert!(begun.elapsed() < DEADLINE / 2, "{:?}", begun.elapsed());
+    is_over(shut_down).await;
+}
+
+#[tokio::test]
+async fn a_manager_is_forgiving_about_slashes_and_says_what_it_does_not_have() {
+    let server = TestServer::with(NOTES, |config| {
+        let folder = config.data_dir.as_ref().unwrap().parent().unwrap();
+        config.record = Some(folder.join("record.jsonl"));
+    })
+    .await;
+    let record = server.create_default().await;
+    let api = record["urls"]["manager"]["api"].as_str().unwrap();
+    for path in ["/resources/", "//resources", "/resources//"] {
+        let (status, resources) = read(server.http.get(format!("{api}{path}"))).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(resources.is_array(), "{path}: {resources}");
+    }
+    let (status, body) = read(server.http.get(format!("{api}/nothing"))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(body["detail"], "The manager has no /nothing");
+    let (status, body) = read(server.http.delete(format!("{api}/resources"))).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        body["detail"],
+        "The manager does not answer DELETE /resources"
+    );
+
+    let dir = server.dir.path().join("record.jsonl");
+    server.server.shutdown().await;
+    let lines = std::fs::read_to_string(dir).unwrap();
+    assert!(
+        lines.contains("\"/web/api/v1/env//resources\""),
+        "recorded as it was sent: {lines}"
+    );
 }

@@ -11,7 +11,7 @@ mod instance;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Json, Response};
 use serde::de::DeserializeOwned;
@@ -59,12 +59,14 @@ pub(crate) fn routes() -> Routes<InstanceManager> {
         .get("/resources/cdp/describe", browser::describe)
 }
 
-async fn unknown() -> Response {
-    refusal(StatusCode::NOT_FOUND, "Not Found")
+async fn unknown(uri: Uri) -> Response {
+    let detail = format!("The manager has no {}", uri.path());
+    refusal(StatusCode::NOT_FOUND, detail)
 }
 
-async fn wrong_method() -> Response {
-    refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let detail = format!("The manager does not answer {method} {}", uri.path());
+    refusal(StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
 /// An error in the form that the whole server has for them.
