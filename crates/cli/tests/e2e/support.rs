@@ -494,13 +494,20 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn start(bench: &Bench, args: &[&str]) -> Self {
+        Self::with(bench, |command| {
+            command.args(args);
+        })
+    }
+
+    /// Started by a command that was changed.
+    pub(crate) fn with(bench: &Bench, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = bench.harness();
         command
             .args(["local", "--port", "0", "--json", "--environments"])
             .arg(example("environments"))
             .arg("--tasks")
-            .arg(example("tasks/helpdesk.json"))
-            .args(args);
+            .arg(example("tasks/helpdesk.json"));
+        change(&mut command);
         let mut running = bench.start(command);
         let mut url = None;
         let stdout = running.stdout.clone();

@@ -5,6 +5,7 @@ mod answers;
 mod asking;
 mod databases;
 mod evaluation;
+mod files;
 mod instances;
 mod refusals;
 mod runs_elsewhere;
