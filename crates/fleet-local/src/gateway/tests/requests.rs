@@ -1,9 +1,10 @@
 //! Requests as no friendly client sends them, and answers as no friendly app gives them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{Address, head, in_time, rest};
 
@@ -225,4 +226,86 @@ async fn a_body_is_asked_for_before_it_comes_and_passed_on_as_it_comes() {
         assert_eq!(in_time(pieces.recv()).await.unwrap(), part);
     }
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_is_heard() {
+    let address = Address::before(|mut stream| async move {
+        head(&mut stream).await;
+        let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\nconnection: close\r\n\r\ntoo much";
+        stream.write_all(answer).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // As servers do, so that the answer is not lost with what nobody reads.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let mut stream = address.connect().await;
+    let request = b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100000000\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let writing = async {
+        while write.write_all(&[7; 1 << 14]).await.is_ok() {}
+        std::future::pending::<()>().await;
+    };
+    let mut answer = [0; 13];
+    // The writer may be dropped: it only wants to get rid of its body.
+    tokio::select! {
+        heard = in_time(read.read_exact(&mut answer)) => { heard.unwrap(); }
+        () = writing => {}
+    }
+    assert_eq!(&answer, b"HTTP/1.1 413 ");
+    drop(address);
+}
+
+#[tokio::test]
+async fn an_event_is_passed_on_before_the_next_one_exists() {
+    let next = Arc::new(Notify::new());
+    let told = Arc::clone(&next);
+    let address = Address::before(move |mut stream| {
+        let told = Arc::clone(&told);
+        async move {
+            head(&mut stream).await;
+            let begin = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            stream.write_all(begin).await.unwrap();
+            for _ in 0..3 {
+                stream.write_all(b"data: x\n\n").await.unwrap();
+                told.notified().await;
+            }
+        }
+    })
+    .await;
+    let mut stream = address.connect().await;
+    let request = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    in_time(head(&mut stream)).await;
+    for _ in 0..3 {
+        let mut event = [0; 14];
+        in_time(stream.read_exact(&mut event)).await.unwrap();
+        assert_eq!(&event, b"9\r\ndata: x\n\n\r\n");
+        next.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_made_whole() {
+    let (seen, mut bodies) = mpsc::unbounded_channel();
+    let address = Address::before(move |mut stream| {
+        let seen = seen.clone();
+        async move {
+            head(&mut stream).await;
+            seen.send(rest(&mut stream).await).unwrap();
+        }
+    })
+    .await;
+    for (framing, sent) in [
+        ("content-length: 8", "half"),
+        ("transfer-encoding: chunked", "4\r\nhalf\r\n"),
+    ] {
+        let mut stream = address.connect().await;
+        let request = format!("POST / HTTP/1.1\r\nhost: 127.0.0.1\r\n{framing}\r\n\r\n{sent}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        drop(stream);
+        let body = in_time(bodies.recv()).await.unwrap();
+        assert!(sent.starts_with(&body), "{framing}: {body}");
+    }
 }
