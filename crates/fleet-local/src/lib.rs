@@ -22,6 +22,7 @@ mod archive;
 mod clock;
 mod config;
 mod connections;
+mod cut;
 mod gateway;
 mod identity;
 mod instance;

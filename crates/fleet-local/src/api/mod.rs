@@ -27,6 +27,6 @@ pub(crate) use auth::Credentials;
 pub(crate) use door::door;
 pub(crate) use error::ApiError;
 pub use openapi::{ApiPlane, openapi};
-pub(crate) use router::{service, tidied};
+pub(crate) use router::{catch_panics, service, tidied};
 pub use state::Verification;
 pub(crate) use state::{App, AppState, Verifications};

@@ -111,7 +111,8 @@ async fn wrong_method(uri: Uri) -> ApiError {
     )
 }
 
-pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
+/// A handler that panicked answers 500 instead of closing the connection.
+pub(crate) async fn catch_panics(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     // Safe to go on: handlers share state only through locks and channels that hold no half-made
     // change.

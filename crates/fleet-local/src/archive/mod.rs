@@ -27,6 +27,8 @@ pub(crate) use instances::{Past, PastFilter, StoredInstance};
 pub(crate) use jobs::StoredJob;
 pub(crate) use place::Place;
 pub(crate) use requests::{Repeat, StoredRequest};
+#[cfg(test)]
+pub(crate) use schema::in_memory;
 pub(crate) use sessions::{SessionChange, SessionRow, StoredMessage};
 pub(crate) use tasks::{StoredTask, StoredVersion};
 

@@ -57,6 +57,14 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), St
     apply().map_err(failed)
 }
 
+/// With today's tables, for tests.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrate(&mut connection, Path::new("memory")).unwrap();
+    connection
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,9 +10,14 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::archive::{ArchiveError, SessionRow, sql};
+use crate::cut::cut;
 
 /// Scores are sums of weights; this far below 1 is still 1.
 const ROUNDING: f64 = 1e-9;
+
+/// Bytes of the outputs of all verifications in one listing, and as many of their results: ten thousand sessions must
+/// not make an answer that no client takes. The transcript of a session has the whole.
+const LISTED_OUTPUT: usize = 2 << 20;
 
 /// What is known outside of the archive.
 pub(crate) struct Known<'known> {
@@ -30,6 +35,7 @@ pub(crate) fn job_sessions(
 ) -> Result<JobSessions, ArchiveError> {
     let sessions = sql::sessions::of_job(connection, job_id)?;
     let total_sessions = sessions.len() as u64;
+    let share = LISTED_OUTPUT / sessions.len().max(1);
     let mut places: HashMap<Option<String>, usize> = HashMap::new();
     let mut tasks: Vec<TaskSessions> = Vec::new();
     for session in sessions {
@@ -37,9 +43,12 @@ pub(crate) fn job_sessions(
             tasks.push(group(session.task_key.as_deref(), known));
             tasks.len() - 1
         });
-        tasks[place]
-            .sessions
-            .push(info(connection, session, known)?);
+        let mut listed = info(connection, session, known)?;
+        listed
+            .verifier_execution
+            .iter_mut()
+            .for_each(|execution| shorten(execution, share));
+        tasks[place].sessions.push(listed);
     }
     for group in &mut tasks {
         summarise(group);
@@ -70,6 +79,15 @@ pub(crate) fn transcript(
         verifier_execution: execution(connection, session.execution_id.as_deref())?,
         transcript,
     }))
+}
+
+/// A number is never left out: it is the score.
+fn shorten(execution: &mut SessionVerification, most: usize) {
+    if let Some(text) = &mut execution.stdout {
+        *text = cut(text, most);
+    }
+    let result = execution.result.take();
+    execution.result = result.filter(|value| value.is_number() || value.to_string().len() <= most);
 }
 
 fn group(key: Option<&str>, known: &Known<'_>) -> TaskSessions {
@@ -180,7 +198,7 @@ impl From<&ExecuteResponse> for crate::archive::StoredExecution {
                     .result
                     .clone()
                     .filter(|result| result.is_number() || result.to_string().len() <= KEPT_RESULT),
-                stdout: answer.stdout.as_deref().map(cut),
+                stdout: answer.stdout.as_deref().map(|text| cut(text, KEPT_OUTPUT)),
             },
         }
     }
@@ -192,10 +210,66 @@ const KEPT_OUTPUT: usize = 64 << 10;
 /// Bytes of a verifier's result, as JSON, that are kept.
 const KEPT_RESULT: usize = 64 << 10;
 
-fn cut(text: &str) -> String {
-    if text.len() <= KEPT_OUTPUT {
-        return text.to_owned();
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::archive::{SessionChange, StoredExecution, in_memory};
+
+    /// A job of so many sessions, whose verifiers all printed what is kept at most and answered as much.
+    fn job_of(sessions: usize) -> Connection {
+        let connection = in_memory();
+        for number in 0..sessions {
+            let execution = StoredExecution {
+                id: format!("x{number}"),
+                instance_id: None,
+                key: None,
+                outcome: SessionVerification {
+                    success: true,
+                    score: Some(1.0),
+                    result: Some(json!({"why": "y".repeat(KEPT_RESULT - 20)})),
+                    stdout: Some("o".repeat(KEPT_OUTPUT)),
+                    ..SessionVerification::default()
+                },
+            };
+            sql::executions::add(&connection, &execution).unwrap();
+            let row =
+                sql::sessions::add(&connection, &format!("s{number}"), "completed", "").unwrap();
+            let change = SessionChange {
+                job_id: Some("j".to_owned()),
+                execution_id: Some(execution.id),
+                ..SessionChange::default()
+            };
+            sql::sessions::change(&connection, row.seq, &change).unwrap();
+        }
+        connection
     }
-    let end = text.floor_char_boundary(KEPT_OUTPUT);
-    format!("{}\n[{} more bytes]", &text[..end], text.len() - end)
+
+    #[test]
+    fn the_listing_of_a_large_job_is_no_sum_of_all_outputs() {
+        let known = Known {
+            task: &|_| None,
+            instance: &|_| None,
+        };
+        let list = |sessions| job_sessions(&job_of(sessions), "j", &known).unwrap();
+        let few = list(2);
+        let whole = few.tasks[0].sessions[0]
+            .verifier_execution
+            .as_ref()
+            .unwrap();
+        assert_eq!(whole.stdout.as_ref().unwrap().len(), KEPT_OUTPUT);
+        assert!(whole.result.is_some());
+
+        let many = list(500);
+        assert_eq!(many.tasks[0].passed_sessions, 500);
+        let length = serde_json::to_string(&many).unwrap().len();
+        assert!(length < 2 * LISTED_OUTPUT, "{length} bytes");
+        let shown = many.tasks[0].sessions[0]
+            .verifier_execution
+            .as_ref()
+            .unwrap();
+        assert!(shown.stdout.as_ref().unwrap().contains("bytes in all"));
+        assert_eq!(shown.result, None);
+    }
 }

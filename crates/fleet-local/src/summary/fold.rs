@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use futures::stream::{self, Peekable, Stream, StreamExt as _, TryStreamExt as _};
 
-use super::cut::cut;
+use crate::cut::cut;
 
 /// Bytes of an answer that are kept, however much room there is.
 const ANSWER: usize = 16 << 10;

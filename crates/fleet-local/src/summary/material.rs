@@ -6,8 +6,8 @@ use fleet_api::types::{Transcript, TranscriptMessage};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::cut::cut;
 use crate::archive::{SessionRow, StoredJob};
+use crate::cut::cut;
 use crate::sessions::{is_pass, score};
 
 /// Bytes of one message. What a tool printed may be long and says little.

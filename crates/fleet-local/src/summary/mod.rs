@@ -2,7 +2,6 @@
 //!
 //! It knows nothing of HTTP and asks nobody itself: transcripts and answers come from the functions that it is given.
 
-mod cut;
 mod fold;
 mod material;
 mod writers;

@@ -12,13 +12,13 @@ mod instance;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Json, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::state::InstanceManager;
-use crate::api::openapi;
+use crate::api::{catch_panics, openapi};
 use crate::rejection::with_detail;
 use crate::routes::Routes;
 
@@ -33,6 +33,7 @@ pub fn router(manager: InstanceManager) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(map_response(with_detail))
+        .layer(from_fn(catch_panics))
         .with_state(manager)
 }
 

@@ -1,7 +1,7 @@
 //! Texts that are too long lose their middle: how it began and how it ended says most.
 
 /// At most `most` bytes of the text, with a note in place of what is left out.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
