@@ -197,6 +197,14 @@ fn a_process_with_the_runs_mark_is_found() {
         .env("HARNESS_RUN_ID", run())
         .spawn()
         .unwrap();
+    // The kernel lets the parent go on a moment before it shows the environment of the new program.
+    let environ = format!("/proc/{}/environ", child.id());
+    for _ in 0..1000 {
+        if std::fs::read(&environ).is_ok_and(|bytes| !bytes.is_empty()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     finds(&fixture, "processes are alive");
     child.kill().unwrap();
     child.wait().unwrap();
