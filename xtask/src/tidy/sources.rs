@@ -36,6 +36,7 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Violation> {
             violations.extend(attributes(file));
         }
         violations.extend(machine_paths(file));
+        violations.extend(halves_of_a_merge(file));
     }
     violations
 }
@@ -76,6 +77,16 @@ fn attributes(file: &TextFile) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// What git leaves where it could not merge.
+fn halves_of_a_merge(file: &TextFile) -> Option<Violation> {
+    let is_mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+    let (number, _) = (1..)
+        .zip(file.text.lines())
+        .find(|(_, line)| is_mark(line))?;
+    let place = format!("{}:{number}", file.path);
+    Some(Violation::new(place, "both sides of a merge stand here"))
 }
 
 fn machine_paths(file: &TextFile) -> Vec<Violation> {
@@ -130,6 +141,13 @@ mod tests {
             .into_iter()
             .map(|violation| violation.place)
             .collect()
+    }
+
+    #[test]
+    fn what_was_not_merged_is_found() {
+        let text = format!("a\n{} HEAD\nb\n", "<".repeat(7));
+        assert_eq!(problems(&[file("notes.md", &text)]), ["notes.md:2"]);
+        assert!(problems(&[file("notes.md", "a << b <<<<<<< c\n")]).is_empty());
     }
 
     #[test]
