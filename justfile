@@ -19,7 +19,7 @@ reliability:
 soak trials="20000":
     cargo xtask soak {{ trials }}
 
-# A rate and its ratio to the limit of this machine: `just bench trials`, `just bench journal`
+# A rate and its ratio to the limit of this machine: `just bench trials`, `journal`, `archive`
 bench name:
     cargo xtask bench {{ name }}
 

@@ -13,7 +13,7 @@ use crate::command;
 use crate::say::{say, step};
 use crate::workspace::Workspace;
 
-pub(crate) const NAMES: [&str; 2] = ["trials", "journal"];
+pub(crate) const NAMES: [&str; 3] = ["trials", "journal", "archive"];
 
 /// Trials that are measured.
 const TRIALS: usize = 600;
@@ -26,6 +26,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     match name {
         "trials" => trials(),
         "journal" => journal(),
+        "archive" => archive(),
         _ => bail!("there is no bench `{name}`; there are {}", NAMES.join(", ")),
     }
 }
@@ -68,6 +69,39 @@ fn trials() -> Result<()> {
     say(format!(
         "{:.4} of the rate of starting the agent alone",
         rate / starts
+    ));
+    Ok(())
+}
+
+/// What it costs that instances are remembered beyond the server's end: creates and closes with a state directory,
+/// against the same where what is remembered is never synced to the disk.
+fn archive() -> Result<()> {
+    const ROUNDS: usize = 3;
+    step("build");
+    let place = Place::new("bench-archive")?;
+    let mut ratios = Vec::new();
+    for round in 1..=ROUNDS {
+        step(format!("round {round} of {ROUNDS}, {AT_ONCE} at once"));
+        // In turns, so that what else the machine does meets both.
+        let lives = |options: &[&str]| {
+            let server = place.server_with(options)?;
+            let rate = rate(|| create_and_close(&server))?;
+            server.stop()?;
+            anyhow::Ok(rate)
+        };
+        let forgets = lives(&[])?;
+        let remembers = lives(&["--state", "state"])?;
+        say(format!(
+            "create and close: {forgets:.1} a second without a state directory, {remembers:.1} with one"
+        ));
+        ratios.push(remembers / forgets);
+    }
+    ratios.sort_by(f64::total_cmp);
+    say(format!(
+        "{:.2} of the rate without a state directory (median of {ROUNDS}, {:.2} to {:.2})",
+        ratios[ROUNDS / 2],
+        ratios[0],
+        ratios[ROUNDS - 1]
     ));
     Ok(())
 }

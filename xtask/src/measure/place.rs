@@ -103,8 +103,13 @@ impl Place {
         command
     }
 
-    /// Starts the embedded server.
+    /// Starts the embedded server, which forgets everything with its end.
     pub(super) fn server(&self) -> Result<Server> {
+        self.server_with(&[])
+    }
+
+    /// As [`Place::server`], with more options.
+    pub(super) fn server_with(&self, options: &[&str]) -> Result<Server> {
         let mut child = self
             .harness()
             .args([
@@ -116,6 +121,7 @@ impl Place {
                 "100000",
             ])
             .args(["--environments", "environments"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(File::create(self.folder.join("server.log"))?)
             .spawn()
