@@ -196,7 +196,8 @@ fn line(error: &Error) -> String {
         return error.to_line();
     };
     let answer: Value = serde_json::from_str(excerpt).unwrap_or_default();
-    match answer["detail"].as_str() {
+    let detail = &answer["detail"];
+    match detail.as_str().or_else(|| detail["message"].as_str()) {
         Some(detail) => format!(
             "{}: {} ({status})",
             error.operation(),
@@ -316,6 +317,10 @@ mod tests {
             "error: get task: Task 'a' not found (404)\n\
              help: `harness fleet tasks list` lists what there is\n\
              help: the service asked was http://x"
+        );
+        assert!(
+            told(r#"{"detail": {"error": "gone", "message": "Not remembered"}}"#)
+                .starts_with("error: get task: Not remembered (404)")
         );
         assert!(told("<html>").contains("the service answered 404: <html>"));
     }
