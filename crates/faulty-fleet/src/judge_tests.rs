@@ -200,7 +200,7 @@ fn a_process_with_the_runs_mark_is_found() {
     // The kernel lets the parent go on a moment before it shows the environment of the new program.
     let environ = format!("/proc/{}/environ", child.id());
     for _ in 0..1000 {
-        if std::fs::read(&environ).is_ok_and(|bytes| !bytes.is_empty()) {
+        if fs::read(&environ).is_ok_and(|bytes| !bytes.is_empty()) {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
