@@ -114,6 +114,9 @@ pub struct Instance {
     /// When it ends unless something moves that, ISO 8601; not written when it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// Why it ended, in words; not written when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
 }
 
 /// Addresses of an instance.

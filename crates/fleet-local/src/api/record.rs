@@ -7,10 +7,6 @@ use crate::clock::text;
 use crate::identity;
 use crate::instance::{Instance, Status, Urls};
 
-/// The key under which a record says why its instance ended or failed. Not part of the hosted API,
-/// whose clients ignore keys they do not know.
-const REASON: &str = "status_reason";
-
 /// The record as JSON.
 pub(super) fn record(instance: &Instance) -> Value {
     let state = instance.state();
@@ -43,12 +39,10 @@ pub(super) fn record(instance: &Instance) -> Value {
             .map(|interval| interval.as_secs()),
         heartbeat_region: None,
         expires_at: state.expires_at().map(text),
+        // Not part of the hosted API, whose clients ignore keys they do not know.
+        status_reason: state.ending.as_ref().map(ToString::to_string),
     };
-    let mut value = serde_json::to_value(typed).expect("a record has text keys only");
-    if let (Some(cause), Some(fields)) = (&state.ending, value.as_object_mut()) {
-        fields.insert(REASON.to_owned(), cause.to_string().into());
-    }
-    value
+    serde_json::to_value(typed).expect("a record has text keys only")
 }
 
 fn urls(urls: &Urls) -> InstanceUrls {
@@ -56,8 +50,8 @@ fn urls(urls: &Urls) -> InstanceUrls {
     InstanceUrls {
         root: urls.root.clone(),
         app: urls.apps.clone(),
-        // Absent on purpose: clients then derive it from `root`.
-        api: None,
+        // The main app's, which is at the root. Without it clients go to `/raw`, where hosted environments have it.
+        api: Some(urls.root.trim_end_matches('/').to_owned()),
         health: None,
         api_docs: None,
         manager: ManagerUrls {

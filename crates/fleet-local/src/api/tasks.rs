@@ -102,6 +102,14 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let update: UpdateTaskBody = body.json()?;
+    if update.prompt.as_deref().is_some_and(str::is_empty) {
+        let message = "String should have at least 1 character";
+        return Err(ApiError::invalid_field(
+            "prompt",
+            message,
+            "string_too_short",
+        ));
+    }
     let _turn = app.tasks.turn().await;
     let before = find(&app, &key)?;
     let mut task = before.version.task.clone();

@@ -27,9 +27,10 @@ pub(super) struct CollectedFile {
 /// What was found by the names under which it was asked for.
 pub(super) type Collected = BTreeMap<String, Vec<CollectedFile>>;
 
-/// Collects. Blocking. Patterns hold for the path within the directory or for the file's name alone.
+/// Collects, except what the server keeps for itself. Blocking. Patterns hold for the path within the directory or for the file's name alone.
 pub(super) fn collect(
     dir: &Path,
+    is_hidden: impl Fn(&Path) -> bool,
     wanted: &BTreeMap<String, Vec<String>>,
 ) -> Result<Collected, String> {
     let dir = dir.canonicalize().map_err(|error| error.to_string())?;
@@ -43,6 +44,9 @@ pub(super) fn collect(
         .collect();
     let (mut files, mut left) = (0, BYTES);
     for path in walk(&dir)? {
+        if is_hidden(&path) {
+            continue;
+        }
         let relative = path.strip_prefix(&dir).unwrap_or(&path);
         let file_name = relative.file_name().unwrap_or_default();
         for (name, set) in &sets {
@@ -122,7 +126,7 @@ mod tests {
 
     fn found(dir: &Path, pattern: &str) -> Result<Vec<String>, String> {
         let wanted = BTreeMap::from([("x".to_owned(), vec![pattern.to_owned()])]);
-        let files = collect(dir, &wanted)?.remove("x").unwrap();
+        let files = collect(dir, |_| false, &wanted)?.remove("x").unwrap();
         Ok(files.into_iter().map(|file| file.path).collect())
     }
 

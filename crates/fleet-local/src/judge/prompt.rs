@@ -112,17 +112,20 @@ pub(super) fn shape(rubric: &Rubric) -> &'static str {
     }
 }
 
+/// What an attachment is called.
+pub(super) fn label(attachment: &Attachment) -> &str {
+    let name = attachment.label.as_deref();
+    name.or(attachment.filename.as_deref())
+        .unwrap_or("attachment")
+}
+
 fn attach(
     parts: &mut Vec<Value>,
     attachment: &Attachment,
     collected: &Collected,
     is_image: bool,
 ) -> Result<(), JudgeError> {
-    let label = attachment
-        .label
-        .as_deref()
-        .or(attachment.filename.as_deref())
-        .unwrap_or("attachment");
+    let label = label(attachment);
     let media_type = attachment.media_type.as_deref();
     let wrong = |text: String| Err(JudgeError::Request(text));
     match attachment.source.as_str() {

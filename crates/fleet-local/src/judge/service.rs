@@ -1,5 +1,6 @@
 //! From a request to a grade: what is collected, who is asked, and how long.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use url::Url;
 use super::collect::{self, Collected};
 use super::command::Program;
 use super::model::Endpoint;
-use super::{answer, command, model, summary};
+use super::{answer, command, model, prompt, summary};
+use crate::manager::files::Tree;
 use crate::seam::InstanceView;
 
 /// Gradings at a time; others wait.
@@ -190,19 +192,36 @@ impl Judge {
         body: &GradeBody,
         instance: Option<Arc<dyn InstanceView>>,
     ) -> Result<Collected, JudgeError> {
-        let Some(patterns) = body.collect.clone().filter(|patterns| !patterns.is_empty()) else {
+        let mut patterns = body.collect.clone().unwrap_or_default();
+        let selected = selected(body, &patterns);
+        for (_, file) in &selected {
+            patterns.insert(file.clone(), vec![file.clone()]);
+        }
+        if patterns.is_empty() {
             return Ok(Collected::default());
-        };
+        }
         let Some(instance) = instance.filter(|instance| instance.is_running()) else {
             return Err(JudgeError::Request(format!(
                 "files can only be collected from a running instance, and {} is none",
                 body.instance_id
             )));
         };
-        tokio::task::spawn_blocking(move || collect::collect(&instance.files().dir, &patterns))
+        let collecting = move || {
+            let files = instance.files();
+            let tree = Tree::of(files);
+            collect::collect(&files.dir, |path| tree.is_hidden(path), &patterns)
+        };
+        let collected = tokio::task::spawn_blocking(collecting)
             .await
             .map_err(|panic| JudgeError::Failed(panic.to_string()))?
-            .map_err(JudgeError::Request)
+            .map_err(JudgeError::Request)?;
+        for (label, file) in selected {
+            if collected.get(&file).is_none_or(Vec::is_empty) {
+                let reason = format!("{label}: the instance has no file {file:?}");
+                return Err(JudgeError::Request(reason));
+            }
+        }
+        Ok(collected)
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<GradeResponse, JudgeError> {
@@ -234,6 +253,20 @@ impl Judge {
 enum Engine<'e> {
     Program(Program<'e>),
     Endpoint(Endpoint<'e>),
+}
+
+/// Attachments that are files of the instance and of no group of `patterns`, by their labels.
+fn selected(body: &GradeBody, patterns: &BTreeMap<String, Vec<String>>) -> Vec<(String, String)> {
+    let attachments = body.images.iter().chain(&body.files).flatten();
+    attachments
+        .filter(|attachment| attachment.source == "collect")
+        .map(|attachment| {
+            let label = prompt::label(attachment);
+            let file = attachment.selector.as_deref().unwrap_or(label);
+            (label.to_owned(), file.to_owned())
+        })
+        .filter(|(_, file)| !patterns.contains_key(file))
+        .collect()
 }
 
 fn check(body: &GradeBody) -> Result<(), JudgeError> {

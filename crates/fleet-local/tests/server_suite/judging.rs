@@ -173,7 +173,7 @@ async fn an_endpoint_that_never_fits_is_an_error() {
 
 #[tokio::test]
 async fn files_of_the_instance_and_pictures_are_shown() {
-    let (judge, asked) = endpoint(&[r#"{"normalized_score": 1}"#]).await;
+    let (judge, asked) = endpoint(&[r#"{"normalized_score": 1}"#; 2]).await;
     let server = with(judge).await;
     let instance = server.create_default().await;
     let folder = server.dir.path().join("data");
@@ -192,6 +192,29 @@ async fn files_of_the_instance_and_pictures_are_shown() {
         "collect": {"report": ["*.csv"]}, "images": [{"source": "base64", "data": "iVBORw0KGgo=", "label": "screen"}]});
     let (status, answer) = grade(&server, &request).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
+    // As the official client's `File.from_env` says it: a file of the instance, in no group of `collect`.
+    let selects = |file: &str| {
+        let mut request = request.clone();
+        let selected = json!([{"source": "collect", "selector": file, "label": "table"}]);
+        request
+            .as_object_mut()
+            .unwrap()
+            .insert("files".to_owned(), selected);
+        request
+    };
+    let (status, answer) = grade(&server, &selects("report.csv")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let again = asked.lock().unwrap()[1].to_string();
+    assert_eq!(again.matches("1,2").count(), 2, "{again}");
+    for file in ["nope.csv", "data/current.db"] {
+        let (status, answer) = grade(&server, &selects(file)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{file}");
+        let message = answer["detail"].as_str().unwrap();
+        assert!(
+            message.contains(&format!("the instance has no file {file:?}")),
+            "{message}"
+        );
+    }
     let asked = asked.lock().unwrap()[0].to_string();
     assert!(
         asked.contains("1,2") && asked.contains("data:image/png;base64,iVBORw0KGgo="),

@@ -159,7 +159,13 @@ impl AgentSpec {
         let get = |key: &str| section.as_ref().and_then(|section| section.get(key));
         let flt = get("flt").and_then(|field| read_flt(ctx, &field));
         let command = match (get("command"), &section) {
-            (Some(field), _) => read_command(ctx, &field, matrix_keys),
+            (Some(field), _) => {
+                let command = read_command(ctx, &field, matrix_keys);
+                match &flt {
+                    Some(folder) => flt_command_of(command, folder),
+                    None => command,
+                }
+            }
             (None, _) if get("flt").is_some() => {
                 flt.as_deref().map(flt_command).unwrap_or_default()
             }
@@ -289,6 +295,18 @@ fn flt_command(folder: &std::path::Path) -> Vec<Template> {
     ["python3", &program.to_string_lossy()]
         .map(Template::literal)
         .to_vec()
+}
+
+/// A command that names no `agent.py` is the Python that the folder's own is run with.
+fn flt_command_of(mut command: Vec<Template>, folder: &std::path::Path) -> Vec<Template> {
+    let names_a_program = command
+        .iter()
+        .any(|word| word.origin().ends_with(FLT_PROGRAM));
+    if !command.is_empty() && !names_a_program {
+        let program = folder.join(FLT_PROGRAM);
+        command.push(Template::literal(&program.to_string_lossy()));
+    }
+    command
 }
 
 fn folder_name(folder: &std::path::Path) -> String {
@@ -619,6 +637,24 @@ mod tests {
             spec("agent: {command: ['{harness}', demo]}").agent.name,
             "harness"
         );
+    }
+
+    #[test]
+    fn a_command_of_an_flt_agent_says_with_which_python() {
+        let folder = std::path::Path::new("/agents/mine");
+        let words = |command: &[&str]| {
+            let command = command.iter().map(|word| Template::literal(word)).collect();
+            let command = flt_command_of(command, folder);
+            let words: Vec<_> = command
+                .iter()
+                .map(|word| word.origin().to_owned())
+                .collect();
+            words.join(" ")
+        };
+        assert_eq!(words(&["venv/python"]), "venv/python /agents/mine/agent.py");
+        assert_eq!(words(&["uv", "run"]), "uv run /agents/mine/agent.py");
+        assert_eq!(words(&["python3", "x/agent.py"]), "python3 x/agent.py");
+        assert_eq!(words(&[]), "");
     }
 
     #[test]

@@ -246,7 +246,10 @@ fn environment(
     put("HARNESS_TASK_FILE", path(&files.task));
     put("HARNESS_RESULT_FILE", path(&files.result));
     put("HARNESS_TRANSCRIPT_FILE", path(&files.transcript));
-    if let Some(model) = matrix("model") {
+    // Agents of the vendor's own runner always find one.
+    let is_given = agent.env.iter().any(|(name, _)| name == "FLEET_MODEL");
+    let label = (agent.flt.is_some() && !is_given).then(|| agent.name.clone());
+    if let Some(model) = matrix("model").or(label) {
         put("FLEET_MODEL", model.into());
     }
     if agent.fleet_access {

@@ -53,7 +53,7 @@ pub(super) fn table() -> Vec<Operation> {
         .refuses_as(422, "Fields are missing or malformed", "Invalid"),
         Operation::put("/v1/tasks/{key}", "update_task", "Changes a task")
             .segment("key", TASK)
-            .takes::<UpdateTaskBody>(Value::Null)
+            .takes::<UpdateTaskBody>(json!({"properties": {"prompt": {"minLength": 1}}}))
             .answers::<TaskResponse>()
             .once()
             .refuses(404, NO_TASK)

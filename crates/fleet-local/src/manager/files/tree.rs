@@ -68,7 +68,7 @@ impl Tree {
         &self.root
     }
 
-    pub(super) fn is_hidden(&self, path: &Path) -> bool {
+    pub(crate) fn is_hidden(&self, path: &Path) -> bool {
         self.hidden.iter().any(|hidden| path.starts_with(hidden))
     }
 

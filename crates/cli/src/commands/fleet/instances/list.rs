@@ -115,6 +115,7 @@ pub(super) fn record(instance: &Instance, out: Output) -> Done {
                 "ended",
                 out.moment(instance.terminated_at.as_deref().unwrap_or_default()),
             ),
+            ("why", text(instance.status_reason.as_ref())),
             ("url", urls.root),
             ("apps", urls.app.join(" ")),
             ("mcp", mcp),

@@ -11,9 +11,6 @@ use crate::commands::fleet::grid::{Column, record};
 use crate::commands::fleet::output::{Output, Table, text};
 use crate::printer::{style, styled};
 
-/// Characters of a prompt in a list.
-const PROMPT: usize = 70;
-
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct Filter {
     /// Only of this project
@@ -92,13 +89,12 @@ pub(super) async fn list(args: ListArgs, client: &Client, out: Output) -> Done {
 }
 
 fn row(task: &Task) -> Vec<String> {
-    let prompt = report::text::one_line(&task.prompt);
     vec![
         task.key.to_string(),
         task.env_key(),
         task.data_key().unwrap_or_default(),
         verifier_kind(task),
-        report::text::shorten(&prompt, PROMPT),
+        report::text::one_line(&task.prompt),
     ]
 }
 

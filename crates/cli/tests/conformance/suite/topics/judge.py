@@ -56,7 +56,11 @@ async def a_submission_is_graded_by_a_text(sdk):
 @case("Judge.grade Image.s3 Image.from_url Image.from_base64 Image.from_env Image.serialize File.s3 File.from_base64 "
       "File.from_env File.serialize")
 async def images_and_files_are_sent_along(sdk):
-    env = await sdk.shared()
+    async with sdk.instance("office") as env:
+        await _images_and_files(env)
+
+
+async def _images_and_files(env):
     data = base64.b64encode(b"picture").decode()
     images = {"a": fleet.Image.s3("s3://b/k.png"), "b": fleet.Image.from_url("https://h.example/i.png"),
               "c": fleet.Image.from_base64(data, "i.jpg"), "d": fleet.Image.from_env(env, "plot.png")}
