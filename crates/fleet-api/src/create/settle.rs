@@ -195,7 +195,7 @@ fn judge(instance: Instance) -> Progress {
     }
     let (id, status) = (instance.instance_id, instance.status);
     let kind = ErrorKind::Conflict {
-        message: format!("instance {id} ended before it ran (its status is {status})"),
+        message: format!("instance {id} has ended (its status is {status})"),
         instance_id: Some(id.clone()),
         duplicate_request: false,
         resource: None,

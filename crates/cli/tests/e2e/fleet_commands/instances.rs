@@ -101,6 +101,15 @@ fn the_same_request_id_finds_the_same_instance() {
     let first = local.instance(&bench, &["--request-id", id]);
     let second = local.instance(&bench, &["--request-id", id]);
     assert_eq!(first, second);
+    local
+        .fleet(&bench, &["instances", "close", &first])
+        .expect(0);
+    let ended = local.told(
+        &bench,
+        &["instances", "make", "helpdesk", "--request-id", id],
+    );
+    // Nothing lives that should not.
+    ended.expect(2).says(&["has ended", "another --request-id"]);
     local.stop().expect(0);
 }
 

@@ -153,6 +153,11 @@ fn not_made(error: &Error, create: &CreateInstance) -> Failed {
     let failed = Failed::from(error);
     if let Some(id) = error.instance_id() {
         let id = id.clone();
+        if !error.is_ambiguous() {
+            return failed.help(format!(
+                "`harness fleet instances get {id}` says why; another --request-id makes another one"
+            ));
+        }
         return failed.exit(ExitCode::Leaked).help(format!(
             "the instance {id} exists: `harness fleet instances close {id}` closes it"
         ));
