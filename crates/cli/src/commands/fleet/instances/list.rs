@@ -16,8 +16,8 @@ pub(super) struct ListArgs {
     /// Only of this environment
     #[arg(long, value_name = "KEY")]
     env: Option<String>,
-    /// Only in this status: pending, running, stopped, error
-    #[arg(long)]
+    /// Only in this status
+    #[arg(long, value_parser = ["pending", "running", "stopped", "error"])]
     status: Option<String>,
     /// Only in this region
     #[arg(long)]
