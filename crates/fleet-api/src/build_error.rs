@@ -12,7 +12,7 @@ pub enum BuildError {
         /// The login that was looked for.
         path: Option<PathBuf>,
     },
-    /// The login that was found is for the hosted service.
+    /// The login that was found is for the hosted service; this one would be asked with it, or refresh its token.
     #[error(
         "the login of `flt login` is not shown to {url}: set FLEET_API_KEY for it, or name the login with `Client::builder_with`"
     )]

@@ -10,7 +10,7 @@ use url::Url;
 use crate::address::{base_url, is_loopback, without_slash};
 use crate::build_error::BuildError;
 use crate::client::{Client, Shared};
-use crate::credentials::{Authorizer, Credentials, Login, reason_against};
+use crate::credentials::{Authorizer, Credentials, reason_against};
 use crate::manager::RunnerToken;
 use crate::rate::{RateLimits, Rates};
 use crate::retry::{Chance, RetryPolicy};
@@ -64,8 +64,6 @@ impl Default for Timeouts {
 #[derive(Clone)]
 pub struct ClientBuilder {
     credentials: Credentials,
-    /// Whether the login is one that was found, and not named by the caller.
-    is_found: bool,
     base_url: String,
     auth_base_url: Option<String>,
     judge_token: Option<SecretString>,
@@ -82,7 +80,6 @@ impl ClientBuilder {
     pub(crate) fn with(credentials: Credentials) -> Self {
         Self {
             credentials,
-            is_found: false,
             base_url: DEFAULT_BASE_URL.to_owned(),
             auth_base_url: None,
             judge_token: None,
@@ -93,14 +90,6 @@ impl ClientBuilder {
             rates: RateLimits::default(),
             max_body: DEFAULT_MAX_BODY,
             runner_token: None,
-        }
-    }
-
-    /// With a login that lay in the home folder.
-    pub(crate) fn with_found(login: Login) -> Self {
-        Self {
-            is_found: true,
-            ..Self::with(login.into())
         }
     }
 
@@ -173,14 +162,19 @@ impl ClientBuilder {
     /// Builds the client. Nothing is sent.
     pub fn build(self) -> Result<Client, BuildError> {
         let base = base_url(&self.base_url)?;
-        if self.is_found && !Login::is_for(base.as_str()) {
-            let url = without_slash(&base);
-            return Err(BuildError::LoginElsewhere { url });
-        }
         let auth_base = match &self.auth_base_url {
             Some(url) => base_url(url)?,
             None => base.clone(),
         };
+        if let Credentials::Login(login) = &self.credentials {
+            let elsewhere = [&base, &auth_base]
+                .into_iter()
+                .find(|url| !login.may_be_shown_to(url.as_str()));
+            if let Some(url) = elsewhere {
+                let url = without_slash(url);
+                return Err(BuildError::LoginElsewhere { url });
+            }
+        }
         let authorizer = Authorizer::new(&self.credentials, without_slash(&auth_base))?;
         self.check()?;
         let http = self.http(&base)?;

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,7 +30,18 @@ pub(crate) struct Connections {
     /// Everything ends at once.
     cut: CancellationToken,
     room: Arc<Semaphore>,
+    silence: Duration,
 }
+
+/// A client's place among those that are let in. What goes on with a connection beyond its requests keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// How long a client may be silent before a request, and take for its head. Longer than clients keep connections for
+/// later: one that is closed just when it is used again costs a repeat.
+const SILENCE: Duration = Duration::from_secs(75);
 
 impl Connections {
     /// Not more than this many clients are let in at once; the next ones wait.
@@ -40,7 +51,15 @@ impl Connections {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             room: Arc::new(Semaphore::new(limit)),
+            silence: SILENCE,
         }
+    }
+
+    /// With less patience for clients that say nothing.
+    #[cfg(test)]
+    pub(crate) fn silent_for(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
     }
 
     /// As many clients as there are descriptors for.
@@ -68,7 +87,10 @@ impl Connections {
                     () = this.stop.cancelled() => return,
                     next = next => next,
                 };
-                this.spawn(answer(stream, place, service.clone(), this.stop.clone()));
+                let place = Place {
+                    _permit: Arc::new(place),
+                };
+                this.spawn(answer(stream, place, service.clone(), this.clone()));
             }
         });
     }
@@ -79,6 +101,12 @@ impl Connections {
         self.tasks.spawn(async move {
             cut.run_until_cancelled(work).await;
         });
+    }
+
+    /// Ends everything at once, for an owner that cannot wait.
+    pub(crate) fn cut(&self) {
+        self.stop();
+        self.cut.cancel();
     }
 
     /// Lets nobody new in. Requests under way go on.
@@ -101,20 +129,21 @@ impl Connections {
     }
 }
 
-/// Answers the requests of one client.
-async fn answer<S>(
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
-    service: S,
-    stop: CancellationToken,
-) where
+/// Answers the requests of one client, which have its [`Place`] with them.
+async fn answer<S>(stream: TcpStream, place: Place, service: S, connections: Connections)
+where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     // Small pieces go on at once: waiting for more would cost each event 40 ms. An error here shows below.
     let _ = stream.set_nodelay(true);
-    let service = service.map_request(|request: http::Request<Incoming>| request.map(Body::new));
+    let service = service.map_request(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(place.clone());
+        request.map(Body::new)
+    });
     let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(connections.silence)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -122,7 +151,7 @@ async fn answer<S>(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = connections.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

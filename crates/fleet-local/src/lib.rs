@@ -29,6 +29,7 @@ mod instance;
 mod judge;
 pub mod manager;
 pub mod package;
+mod programs;
 mod recorder;
 mod rejection;
 mod routes;

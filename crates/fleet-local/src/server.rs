@@ -119,6 +119,7 @@ impl Server {
                     judge,
                     config.shim.clone(),
                     loaded.dirs.data.join("verifiers"),
+                    verifier.programs().clone(),
                 )
             })
             .transpose()
@@ -126,7 +127,11 @@ impl Server {
         let host = Host {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
-            documents: DocumentReader::new(config.shim.clone(), config.harness.clone()),
+            documents: DocumentReader::new(
+                config.shim.clone(),
+                config.harness.clone(),
+                verifier.programs().clone(),
+            ),
             browser: config.browser,
             shim: config.shim,
             harness: config.harness,
@@ -211,11 +216,8 @@ impl Server {
             recorder.flush().await;
         }
         app.writers.ended().await;
-        if let Some(judge) = &app.judge {
-            judge.ended().await;
-        }
+        let mut leftovers = app.verifier.programs().ended().await;
         app.archive.close().await;
-        let mut leftovers = Vec::new();
         for instance in app.store.all() {
             let state = instance.state();
             if !ended && !state.finished {

@@ -90,7 +90,8 @@ fn archive() -> Result<()> {
             anyhow::Ok(rate)
         };
         let forgets = lives(&[])?;
-        let remembers = lives(&["--state", "state"])?;
+        // A new one each time: what it has from before would be another thing to measure.
+        let remembers = lives(&["--state", &format!("state-{round}")])?;
         say(format!(
             "create and close: {forgets:.1} a second without a state directory, {remembers:.1} with one"
         ));

@@ -25,10 +25,7 @@ pub(crate) fn builder_from(
             return Err(BuildError::NoCredentials { path });
         }
     };
-    let mut builder = match credentials {
-        Credentials::Login(login) => ClientBuilder::with_found(login),
-        key => ClientBuilder::with(key),
-    };
+    let mut builder = ClientBuilder::with(credentials);
     if let Some(url) = set("FLEET_BASE_URL") {
         builder = builder.base_url(url);
     }
@@ -78,7 +75,7 @@ mod tests {
     #[test]
     fn a_login_that_was_found_is_not_shown_to_another_service() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let login = || Some(Login::at(file.path()));
+        let login = || Some(Login::found(file.path()));
         let elsewhere = variables(&[("FLEET_BASE_URL", "http://127.0.0.1:9")]);
         let error = builder_from(elsewhere, login())
             .unwrap()
@@ -88,11 +85,20 @@ mod tests {
         for part in ["http://127.0.0.1:9", "FLEET_API_KEY", "builder_with"] {
             assert!(text.contains(part), "{text}");
         }
+        // The place where its token is refreshed gets the more of it.
+        for name in ["FLEET_AUTH_BASE_URL", "FLEET_TRACK_BASE_URL"] {
+            let set = [(name, "http://10.0.0.5:9000")];
+            let error = builder_from(variables(&set), login())
+                .unwrap()
+                .build()
+                .unwrap_err();
+            assert!(error.to_string().contains("http://10.0.0.5:9000"), "{name}");
+        }
         let nowhere = builder_from(variables(&[]), login()).unwrap();
         let later = nowhere.clone().base_url("https://example.org").build();
         assert!(matches!(later, Err(BuildError::LoginElsewhere { .. })));
         assert!(nowhere.build().is_ok());
-        let named = ClientBuilder::with(login().unwrap().into());
+        let named = ClientBuilder::with(Login::at(file.path()).into());
         assert!(named.base_url("http://127.0.0.1:9").build().is_ok());
     }
 

@@ -21,6 +21,8 @@ const HOSTED: &str = "fleetai.com";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     path: PathBuf,
+    /// Whether it was found, and not named by the caller.
+    is_found: bool,
 }
 
 /// What is needed of the file.
@@ -36,13 +38,31 @@ pub(super) struct Stored {
 impl Login {
     /// In this file. It is read when it is needed, not before.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            is_found: false,
+        }
     }
 
     /// In the home folder, whether or not there is one: `~/.fleet/credentials.json`.
+    ///
+    /// Nobody said for whom it is, so a client shows it to the hosted service alone ([`Login::is_for`]), also when it
+    /// refreshes its token. [`Login::at`] names the same file for another service.
     pub fn in_home() -> Option<Self> {
         let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty())?;
-        Some(Self::at(home.join(".fleet").join("credentials.json")))
+        Some(Self::found(home.join(".fleet").join("credentials.json")))
+    }
+
+    pub(crate) fn found(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            is_found: true,
+        }
+    }
+
+    /// Whether it may be shown to the service at `url`.
+    pub(crate) fn may_be_shown_to(&self, url: &str) -> bool {
+        !self.is_found || Self::is_for(url)
     }
 
     /// The file.

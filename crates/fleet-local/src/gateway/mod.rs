@@ -130,7 +130,14 @@ impl Gateway {
     /// Returns when no connection is left.
     pub(crate) async fn close(self) {
         self.refuse();
-        self.connections.close(PATIENCE).await;
+        self.connections.clone().close(PATIENCE).await;
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // After a close nothing is left to cut. Without one its owner has gone wrong, and nobody else knows of the address.
+        self.connections.cut();
     }
 }
 

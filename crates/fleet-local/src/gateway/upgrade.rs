@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::headers::elements;
-use crate::connections::Connections;
+use crate::connections::{Connections, Place};
 
 /// Of bytes under way, for each direction of a connection.
 const BUFFER: usize = 16 << 10;
@@ -33,6 +33,8 @@ pub(super) struct Upgrade {
     /// What the client named, as it is passed to the app.
     pub(super) protocols: HeaderValue,
     client: OnUpgrade,
+    /// The client's, which an upgraded connection has as much as any other.
+    place: Option<Place>,
 }
 
 impl Upgrade {
@@ -41,7 +43,11 @@ impl Upgrade {
         let protocols = asked(request.headers())?;
         // Only there for HTTP/1.1, which alone has upgrades.
         let client = request.extensions_mut().remove::<OnUpgrade>()?;
-        Some(Self { protocols, client })
+        Some(Self {
+            protocols,
+            client,
+            place: request.extensions().get().cloned(),
+        })
     }
 
     /// Passes on that the app agreed, and then what the two say.
@@ -50,7 +56,7 @@ impl Upgrade {
         mut answer: http::Response<Incoming>,
         headers: HeaderMap,
         connections: &Connections,
-        place: OwnedSemaphorePermit,
+        upgraded: OwnedSemaphorePermit,
     ) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -60,7 +66,7 @@ impl Upgrade {
         mark(response.headers_mut(), agreed);
         let app = hyper::upgrade::on(&mut answer);
         connections.spawn(async move {
-            let _place = place;
+            let _places = (self.place, upgraded);
             // An error means that one of them has gone before it began.
             if let Ok((client, app)) = tokio::try_join!(self.client, app) {
                 relay(TokioIo::new(client), TokioIo::new(app)).await;

@@ -15,6 +15,7 @@ use super::ports::Port;
 use super::record::Instance;
 use super::supervisor::Host;
 use crate::package::{AppManifest, Package, PlaceholderError, Values};
+use crate::programs::survivors;
 
 /// The address that apps are asked to listen on.
 const HOST: &str = "127.0.0.1";
@@ -131,9 +132,7 @@ impl<'a> AppGroup<'a> {
             self.stop().await;
             // Our own apps are gone, so a port in use was taken by somebody else. Only a first
             // start may move: later the URLs are known.
-            // It may be free again: connections that go out take any port for a moment.
-            let was_taken = matches!(&outcome, Err(StartFailure::Failed(why)) if says_taken(why));
-            let moved = first && (was_taken || self.ports.iter().any(Port::is_taken));
+            let moved = first && self.ports.iter().any(Port::is_taken);
             if !moved || self.instance.is_end_requested() {
                 return outcome;
             }
@@ -378,16 +377,7 @@ impl<'a> AppGroup<'a> {
     }
 
     fn note_survivors(&mut self, what: &str, exit: &TreeExit) {
-        if exit.survivors.is_empty() && !exit.proven_dead {
-            self.leftovers
-                .push(format!("{what}: its processes may still run"));
-        }
-        for survivor in &exit.survivors {
-            self.leftovers.push(format!(
-                "{what}: process {} ({}) in state {}",
-                survivor.pid, survivor.comm, survivor.state
-            ));
-        }
+        self.leftovers.extend(survivors(what, exit));
     }
 }
 
@@ -419,28 +409,4 @@ fn placeholder(what: &str, error: &PlaceholderError) -> StartFailure {
 
 fn words(logs: &[PathBuf; 2]) -> String {
     last_words(&[&logs[0], &logs[1]])
-}
-
-/// Whether an app that did not start says that somebody else had its port.
-fn says_taken(why: &str) -> bool {
-    let why = why.to_ascii_lowercase();
-    why.contains("address already in use") || why.contains("eaddrinuse")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::says_taken;
-
-    #[test]
-    fn a_port_that_was_taken_is_known_by_the_words_of_the_app() {
-        for words in [
-            "app \"web\" exited with status 1; its last output: error: Address already in use (os error 98)",
-            "OSError: [Errno 98] Address already in use",
-            "Error: listen EADDRINUSE: address already in use 127.0.0.1:4000",
-            "listen tcp 127.0.0.1:4000: bind: address already in use",
-        ] {
-            assert!(says_taken(words), "{words}");
-        }
-        assert!(!says_taken("no such table: tickets"));
-    }
 }

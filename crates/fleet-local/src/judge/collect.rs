@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
+use crate::manager::files::Tree;
+
 /// Files of one grading.
 const FILES: usize = 100;
 
@@ -27,13 +29,43 @@ pub(super) struct CollectedFile {
 /// What was found by the names under which it was asked for.
 pub(super) type Collected = BTreeMap<String, Vec<CollectedFile>>;
 
-/// Collects, except what the server keeps for itself. Blocking. Patterns hold for the path within the directory or for the file's name alone.
-pub(super) fn collect(
-    dir: &Path,
-    is_hidden: impl Fn(&Path) -> bool,
+/// Files that a grading asks for.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// By the name of their group. Patterns hold for the path within the directory or for the file's name alone.
+    pub(super) groups: BTreeMap<String, Vec<String>>,
+    /// Single ones: the label under which one is asked for, and its path.
+    pub(super) files: Vec<(String, String)>,
+}
+
+impl Wanted {
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.files.is_empty()
+    }
+}
+
+/// Collects: groups under their names, single files under their paths. What the server keeps for itself is not found.
+/// Blocking.
+pub(super) fn collect(tree: &Tree, wanted: &Wanted) -> Result<Collected, String> {
+    let mut room = Room {
+        files: FILES,
+        bytes: BYTES,
+    };
+    let mut collected = groups(tree, &wanted.groups, &mut room)?;
+    for (label, path) in &wanted.files {
+        let found = tree.locate(path);
+        let found = found.ok_or_else(|| format!("{label}: the instance has no file {path:?}"))?;
+        let file = room.read(tree.root(), &found.full)?;
+        collected.insert(path.clone(), vec![file]);
+    }
+    Ok(collected)
+}
+
+fn groups(
+    tree: &Tree,
     wanted: &BTreeMap<String, Vec<String>>,
+    room: &mut Room,
 ) -> Result<Collected, String> {
-    let dir = dir.canonicalize().map_err(|error| error.to_string())?;
     let sets = wanted
         .iter()
         .map(|(name, patterns)| Ok((name, set(patterns)?)))
@@ -42,31 +74,45 @@ pub(super) fn collect(
         .keys()
         .map(|name| (name.clone(), Vec::new()))
         .collect();
-    let (mut files, mut left) = (0, BYTES);
-    for path in walk(&dir)? {
-        if is_hidden(&path) {
+    if sets.is_empty() {
+        return Ok(collected);
+    }
+    for path in walk(tree.root())? {
+        if tree.is_hidden(&path) {
             continue;
         }
-        let relative = path.strip_prefix(&dir).unwrap_or(&path);
+        let relative = path.strip_prefix(tree.root()).unwrap_or(&path);
         let file_name = relative.file_name().unwrap_or_default();
         for (name, set) in &sets {
-            if !set.is_match(relative) && !set.is_match(file_name) {
-                continue;
+            if set.is_match(relative) || set.is_match(file_name) {
+                let file = room.read(tree.root(), &path)?;
+                collected.entry((*name).clone()).or_default().push(file);
             }
-            files += 1;
-            if files > FILES {
-                return Err(format!("the patterns collect more than {FILES} files"));
-            }
-            let bytes = read(&dir, &path, left)?;
-            left -= bytes.len() as u64;
-            let file = CollectedFile {
-                path: relative.to_string_lossy().into_owned(),
-                bytes,
-            };
-            collected.entry((*name).clone()).or_default().push(file);
         }
     }
     Ok(collected)
+}
+
+/// What may still be collected.
+struct Room {
+    files: usize,
+    bytes: u64,
+}
+
+impl Room {
+    fn read(&mut self, dir: &Path, path: &Path) -> Result<CollectedFile, String> {
+        self.files = self
+            .files
+            .checked_sub(1)
+            .ok_or_else(|| format!("more than {FILES} files are to be collected"))?;
+        let bytes = read(dir, path, self.bytes)?;
+        self.bytes -= bytes.len() as u64;
+        let relative = path.strip_prefix(dir).unwrap_or(path);
+        Ok(CollectedFile {
+            path: relative.to_string_lossy().into_owned(),
+            bytes,
+        })
+    }
 }
 
 fn set(patterns: &[String]) -> Result<GlobSet, String> {
@@ -115,7 +161,7 @@ fn read(dir: &Path, path: &Path, left: u64) -> Result<Vec<u8>, String> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     if bytes.len() as u64 > left {
-        return Err(format!("the patterns collect more than {BYTES} bytes"));
+        return Err(format!("more than {BYTES} bytes are to be collected"));
     }
     Ok(bytes)
 }
@@ -123,11 +169,69 @@ fn read(dir: &Path, path: &Path, left: u64) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seam::InstanceFiles;
+
+    fn tree(dir: &Path) -> Tree {
+        Tree::of(&InstanceFiles {
+            dir: dir.to_owned(),
+            databases: BTreeMap::new(),
+        })
+    }
 
     fn found(dir: &Path, pattern: &str) -> Result<Vec<String>, String> {
-        let wanted = BTreeMap::from([("x".to_owned(), vec![pattern.to_owned()])]);
-        let files = collect(dir, |_| false, &wanted)?.remove("x").unwrap();
+        let wanted = Wanted {
+            groups: BTreeMap::from([("x".to_owned(), vec![pattern.to_owned()])]),
+            ..Wanted::default()
+        };
+        let files = collect(&tree(dir), &wanted)?.remove("x").unwrap();
         Ok(files.into_iter().map(|file| file.path).collect())
+    }
+
+    /// What is read of a file that is asked for by its path.
+    fn single(dir: &Path, path: &str) -> Result<Vec<u8>, String> {
+        let wanted = Wanted {
+            files: vec![("label".to_owned(), path.to_owned())],
+            ..Wanted::default()
+        };
+        let mut files = collect(&tree(dir), &wanted)?.remove(path).unwrap();
+        assert_eq!(files.len(), 1);
+        Ok(files.remove(0).bytes)
+    }
+
+    #[test]
+    fn a_single_file_is_the_one_of_that_path_whatever_its_name_looks_like() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(dir.path().join("old")).unwrap();
+        std::fs::create_dir(dir.path().join("logs")).unwrap();
+        for name in [
+            "old/report.csv",
+            "plot[1].png",
+            ".notes.txt",
+            "logs/app.log",
+        ] {
+            std::fs::write(dir.path().join(name), name).unwrap();
+        }
+        std::fs::write(outside.path().join("secret"), "2").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), dir.path().join("link")).unwrap();
+        for name in ["old/report.csv", "/plot[1].png", ".notes.txt"] {
+            let read = single(dir.path(), name).unwrap();
+            assert_eq!(
+                String::from_utf8(read).unwrap(),
+                name.trim_start_matches('/')
+            );
+        }
+        for name in [
+            "report.csv",
+            "*.txt",
+            "logs/app.log",
+            "link",
+            "../secret",
+            "old",
+            "",
+        ] {
+            let refused = single(dir.path(), name).unwrap_err();
+            assert_eq!(refused, format!("label: the instance has no file {name:?}"));
+        }
     }
 
     #[test]

@@ -7,18 +7,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_api::types::GradeResponse;
-use process_tree::{
-    LeaderStatus, OutputSink, ProcessTree, Shim, StdinSource, TreeCommand, TreeExit,
-};
+use process_tree::{LeaderStatus, OutputSink, Shim, StdinSource, TreeCommand};
+use redact::Redactor;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::task::JoinError;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::collect::Collected;
 use super::service::{JudgeError, Question};
 use crate::error_chain;
+use crate::programs::Programs;
 
 /// Bytes of each stream that are kept.
 const OUTPUT: u64 = 1 << 20;
@@ -32,8 +29,9 @@ pub(super) struct Program<'p> {
     pub(super) shim: &'p Shim,
     /// A folder for the files of questions.
     pub(super) scratch: &'p Path,
-    /// Waits for the ends of what was started.
-    pub(super) trees: &'p TaskTracker,
+    pub(super) programs: &'p Programs,
+    /// Knows what the program must not quote.
+    pub(super) redactor: &'p Redactor,
 }
 
 /// A grade.
@@ -71,15 +69,13 @@ impl Program<'_> {
             .map_err(|error| failed(error.to_string()))?;
         let mut command = self.command(program, args, folder.path());
         command.stdin = StdinSource::File(file);
-        let tree = process_tree::spawn(self.shim, command)
-            .await
-            .map_err(|error| failed(error_chain(&error)))?;
-        let exit = self
-            .end(tree)
-            .await
-            .map_err(|panic| failed(panic.to_string()))?;
+        // Dropped at the time limit and when the server ends, which ends it.
+        let started = self.programs.start("a judge", self.shim, command).await;
+        let mut tree = started.map_err(|error| failed(error_chain(&error)))?;
+        let exit = tree.wait().await;
         let text = |bytes: &Option<Vec<u8>>| {
-            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+            let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
+            self.redactor.text(&text).into_owned()
         };
         if exit.status != LeaderStatus::Exited(0) {
             let stderr = text(&exit.stderr.memory);
@@ -96,22 +92,6 @@ impl Program<'_> {
         whole
             .or_else(last)
             .ok_or_else(|| failed(format!("{program} printed no JSON answer like {like}")))
-    }
-
-    /// Waits for the end, which comes at once when nobody waits any more: at the time limit, or when the server ends. A task
-    /// of its own sees to it, so that the server can wait for that.
-    async fn end(&self, mut tree: ProcessTree) -> Result<TreeExit, JoinError> {
-        let dropped = CancellationToken::new();
-        let _guard = dropped.clone().drop_guard();
-        let ended = self.trees.spawn(async move {
-            // `wait` may be called again.
-            tokio::select! {
-                exit = tree.wait() => return exit,
-                () = dropped.cancelled() => tree.kill(),
-            }
-            tree.wait().await
-        });
-        ended.await
     }
 
     /// The judge is the user's own program and may need its own keys: it has the server's environment.

@@ -1,6 +1,7 @@
 //! A judge that is a model behind an OpenAI-compatible endpoint. An answer that does not fit is sent back once.
 
 use fleet_api::types::GradeResponse;
+use redact::Redactor;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use url::Url;
@@ -16,6 +17,8 @@ pub(super) struct Endpoint<'e> {
     pub(super) url: &'e Url,
     pub(super) model: &'e str,
     pub(super) key: Option<&'e SecretString>,
+    /// Knows what the endpoint must not quote.
+    pub(super) redactor: &'e Redactor,
 }
 
 pub(super) async fn ask(
@@ -82,7 +85,9 @@ impl Endpoint<'_> {
             }
         }
         if !status.is_success() {
-            let text: String = String::from_utf8_lossy(&bytes).chars().take(500).collect();
+            let text = String::from_utf8_lossy(&bytes);
+            // Masked before it is cut: half of a key is not found any more.
+            let text: String = self.redactor.text(&text).chars().take(500).collect();
             let reason = format!("the endpoint answered {status}: {text}");
             let is_busy = status.is_server_error() || status.as_u16() == 429;
             return Err(if is_busy {

@@ -1,23 +1,23 @@
 //! From a request to a grade: what is collected, who is asked, and how long.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleet_api::types::{GradeBody, GradeResponse, Rubric};
 use process_tree::Shim;
-use secrecy::SecretString;
+use redact::{Redactor, names_a_secret};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, json};
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::collect::{self, Collected};
+use super::collect::{self, Collected, Wanted};
 use super::command::Program;
 use super::model::Endpoint;
 use super::{answer, command, model, prompt, summary};
 use crate::manager::files::Tree;
+use crate::programs::Programs;
 use crate::seam::InstanceView;
 
 /// Gradings at a time; others wait.
@@ -95,7 +95,8 @@ pub(crate) struct Judge {
     scratch: PathBuf,
     http: reqwest::Client,
     running: Semaphore,
-    trees: TaskTracker,
+    programs: Programs,
+    redactor: Redactor,
 }
 
 impl Judge {
@@ -104,24 +105,20 @@ impl Judge {
         config: JudgeConfig,
         shim: Shim,
         scratch: PathBuf,
+        programs: Programs,
     ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self {
+            redactor: redactor(&config.engine),
             config,
             shim,
             scratch,
             http,
             running: Semaphore::new(PARALLEL),
-            trees: TaskTracker::new(),
+            programs,
         })
-    }
-
-    /// Waits until no program of it is alive. Nobody may ask it any more.
-    pub(crate) async fn ended(&self) {
-        self.trees.close();
-        self.trees.wait().await;
     }
 
     pub(crate) fn token(&self) -> Option<&SecretString> {
@@ -171,7 +168,8 @@ impl Judge {
                 Engine::Endpoint(endpoint) => summary::by_model(&endpoint, model, material).await,
             }
         };
-        self.in_time(asked).await
+        let text = self.in_time(asked).await?;
+        Ok(self.redactor.text(&text).into_owned())
     }
 
     async fn in_time<T>(
@@ -192,12 +190,8 @@ impl Judge {
         body: &GradeBody,
         instance: Option<Arc<dyn InstanceView>>,
     ) -> Result<Collected, JudgeError> {
-        let mut patterns = body.collect.clone().unwrap_or_default();
-        let selected = selected(body, &patterns);
-        for (_, file) in &selected {
-            patterns.insert(file.clone(), vec![file.clone()]);
-        }
-        if patterns.is_empty() {
+        let wanted = wanted(body);
+        if wanted.is_empty() {
             return Ok(Collected::default());
         }
         let Some(instance) = instance.filter(|instance| instance.is_running()) else {
@@ -206,22 +200,11 @@ impl Judge {
                 body.instance_id
             )));
         };
-        let collecting = move || {
-            let files = instance.files();
-            let tree = Tree::of(files);
-            collect::collect(&files.dir, |path| tree.is_hidden(path), &patterns)
-        };
-        let collected = tokio::task::spawn_blocking(collecting)
+        let collecting = move || collect::collect(&Tree::of(instance.files()), &wanted);
+        tokio::task::spawn_blocking(collecting)
             .await
             .map_err(|panic| JudgeError::Failed(panic.to_string()))?
-            .map_err(JudgeError::Request)?;
-        for (label, file) in selected {
-            if collected.get(&file).is_none_or(Vec::is_empty) {
-                let reason = format!("{label}: the instance has no file {file:?}");
-                return Err(JudgeError::Request(reason));
-            }
-        }
-        Ok(collected)
+            .map_err(JudgeError::Request)
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<GradeResponse, JudgeError> {
@@ -237,15 +220,30 @@ impl Judge {
                 words,
                 shim: &self.shim,
                 scratch: &self.scratch,
-                trees: &self.trees,
+                programs: &self.programs,
+                redactor: &self.redactor,
             }),
             JudgeEngine::Model { url, model, key } => Engine::Endpoint(Endpoint {
                 http: &self.http,
                 url,
                 model,
                 key: key.as_ref(),
+                redactor: &self.redactor,
             }),
         }
+    }
+}
+
+/// Knows the endpoint's key; of a program, which has the server's environment, all that are named as secrets there.
+fn redactor(engine: &JudgeEngine) -> Redactor {
+    match engine {
+        JudgeEngine::Command(_) => {
+            let secrets = std::env::vars_os()
+                .filter(|(name, _)| names_a_secret(&name.to_string_lossy()))
+                .map(|(_, value)| value.into_encoded_bytes());
+            Redactor::new(secrets)
+        }
+        JudgeEngine::Model { key, .. } => Redactor::new(key.iter().map(|key| key.expose_secret())),
     }
 }
 
@@ -255,18 +253,20 @@ enum Engine<'e> {
     Endpoint(Endpoint<'e>),
 }
 
-/// Attachments that are files of the instance and of no group of `patterns`, by their labels.
-fn selected(body: &GradeBody, patterns: &BTreeMap<String, Vec<String>>) -> Vec<(String, String)> {
+/// The groups, and the attachments that are files of the instance and name none of the groups.
+fn wanted(body: &GradeBody) -> Wanted {
+    let groups = body.collect.clone().unwrap_or_default();
     let attachments = body.images.iter().chain(&body.files).flatten();
-    attachments
+    let files = attachments
         .filter(|attachment| attachment.source == "collect")
         .map(|attachment| {
             let label = prompt::label(attachment);
             let file = attachment.selector.as_deref().unwrap_or(label);
             (label.to_owned(), file.to_owned())
         })
-        .filter(|(_, file)| !patterns.contains_key(file))
-        .collect()
+        .filter(|(_, file)| !groups.contains_key(file))
+        .collect();
+    Wanted { groups, files }
 }
 
 fn check(body: &GradeBody) -> Result<(), JudgeError> {

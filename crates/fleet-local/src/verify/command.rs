@@ -23,6 +23,7 @@ use super::outcome::Outcome;
 use crate::error_chain;
 use crate::instance::memory::{crowded, exceeded};
 use crate::manager::{OpenError, open_current_read_only, open_seed};
+use crate::programs::Programs;
 use crate::seam::{CURRENT, InstanceFiles, InstanceView};
 
 /// Bytes of stdout and of stderr that are kept.
@@ -49,6 +50,7 @@ struct Definition {
 /// What one run needs besides its definition.
 pub(super) struct Run<'run> {
     pub(super) shim: &'run Shim,
+    pub(super) programs: &'run Programs,
     pub(super) key: Option<&'run str>,
     pub(super) call: &'run CallArguments,
     pub(super) instance: &'run Arc<dyn InstanceView>,
@@ -183,7 +185,8 @@ fn tree_command(mut words: Vec<OsString>, folder: &Folder, door: Door<'_>) -> Tr
 
 /// Starts the command, lets it through its gate, and waits for its end.
 async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Outcome {
-    let mut tree = match process_tree::spawn(run.shim, command).await {
+    let started = run.programs.start("a verifier", run.shim, command).await;
+    let mut tree = match started {
         Ok(tree) => tree,
         Err(error) => {
             return Outcome::failed(

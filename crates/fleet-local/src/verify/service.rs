@@ -27,6 +27,7 @@ use super::state::{StateSpec, evaluate};
 use crate::error_chain;
 use crate::manager::query::limit_time;
 use crate::manager::{open_current_read_only, open_seed};
+use crate::programs::Programs;
 use crate::seam::{CURRENT, InstanceView};
 
 /// Verifications that run at a time; others wait. As many as the runner's default asks for at once.
@@ -90,6 +91,7 @@ pub struct VerifierService {
     python: PythonRuntime,
     confinement: Arc<Confinement>,
     passes: Arc<Passes>,
+    programs: Programs,
     running: Semaphore,
 }
 
@@ -115,8 +117,14 @@ impl VerifierService {
             python,
             confinement,
             passes,
+            programs: Programs::default(),
             running: Semaphore::new(PARALLEL),
         })
+    }
+
+    /// Where programs are started that run for a request.
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
     }
 
     /// What running verifiers are recognised by.
@@ -380,6 +388,7 @@ impl VerifierService {
         let pass = self.passes.issue(instance);
         let run = command::Run {
             shim: &self.config.shim,
+            programs: &self.programs,
             key: body.key.as_deref(),
             call,
             instance,

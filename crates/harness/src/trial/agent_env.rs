@@ -208,6 +208,7 @@ fn environment(
             .map(|(_, value)| value.clone())
     };
     let path = |path: &Path| path.as_os_str().to_owned();
+    let has_model = env.iter().any(|(name, _)| name == "FLEET_MODEL");
     let mut put = |name: &str, value: OsString| set(&mut env, name, value);
     put("FLEET_TASK_KEY", task.key.as_str().into());
     put("FLEET_TASK_PROMPT", environment_safe(&task.prompt).into());
@@ -247,9 +248,11 @@ fn environment(
     put("HARNESS_RESULT_FILE", path(&files.result));
     put("HARNESS_TRANSCRIPT_FILE", path(&files.transcript));
     // Agents of the vendor's own runner always find one.
-    let is_given = agent.env.iter().any(|(name, _)| name == "FLEET_MODEL");
-    let label = (agent.flt.is_some() && !is_given).then(|| agent.name.clone());
-    if let Some(model) = matrix("model").or(label) {
+    let model = match matrix("model") {
+        None if agent.flt.is_some() && !has_model => Some(agent.name.clone()),
+        model => model,
+    };
+    if let Some(model) = model {
         put("FLEET_MODEL", model.into());
     }
     if agent.fleet_access {

@@ -98,6 +98,24 @@ fn k6_what_a_killed_harness_left_elsewhere_is_closed_by_its_run_id() {
 }
 
 #[test]
+fn the_login_of_a_person_is_refreshed_at_the_hosted_service_alone() {
+    let bench = Bench::new();
+    let folder = bench.path("home/.fleet");
+    std::fs::create_dir_all(&folder).unwrap();
+    let login = json!({"access_token": "ended", "refresh_token": "r", "team_id": "t"});
+    std::fs::write(folder.join("credentials.json"), login.to_string()).unwrap();
+    let mut command = bench.harness();
+    // Nobody is asked: the client is refused as it is built.
+    command
+        .args(["fleet", "account"])
+        .env("FLEET_AUTH_BASE_URL", "http://127.0.0.1:1");
+    let refused = bench.start(command).end();
+    refused
+        .expect(2)
+        .says(&["is not shown to http://127.0.0.1:1", "FLEET_API_KEY"]);
+}
+
+#[test]
 fn s4_s20_a_server_that_is_not_there_or_refuses_is_said() {
     let bench = Bench::new();
     bench

@@ -35,6 +35,14 @@ impl Address {
         F: Fn(TcpStream) -> W + Send + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
+        Self::with(Connections::at_most(CONNECTIONS), app).await
+    }
+
+    async fn with<F, W>(connections: Connections, app: F) -> Self
+    where
+        F: Fn(TcpStream) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
         let (listener, app_port) = listen().await;
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -48,7 +56,6 @@ impl Address {
             computer_mcp: None,
         };
         let upgraded = Arc::new(Semaphore::new(UPGRADED));
-        let connections = Connections::at_most(CONNECTIONS);
         let upstreams = Upstreams {
             apps: Arc::new(vec![app("web"), app("mail")]),
             has_computer: false,

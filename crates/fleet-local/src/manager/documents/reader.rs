@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::{Document, Kind};
 use crate::error_chain;
+use crate::programs::Programs;
 
 /// Documents that are read at a time.
 const PARALLEL: usize = 2;
@@ -35,6 +36,7 @@ const GRACE: Duration = Duration::from_millis(200);
 pub struct DocumentReader {
     shim: Shim,
     program: PathBuf,
+    programs: Programs,
     turns: Arc<Semaphore>,
 }
 
@@ -55,10 +57,11 @@ pub enum DocumentError {
 
 impl DocumentReader {
     /// A reader whose processes are `program`, which calls [`super::document_main`] when its first argument is `__document`.
-    pub fn new(shim: Shim, program: PathBuf) -> Self {
+    pub(crate) fn new(shim: Shim, program: PathBuf, programs: Programs) -> Self {
         Self {
             shim,
             program,
+            programs,
             turns: Arc::new(Semaphore::new(PARALLEL)),
         }
     }
@@ -96,7 +99,10 @@ impl DocumentReader {
             file_bytes: Some(0),
             ..Limits::default()
         };
-        let mut tree = process_tree::spawn(&self.shim, command)
+        let started = self
+            .programs
+            .start("a reader of a document", &self.shim, command);
+        let mut tree = started
             .await
             .map_err(|error| DocumentError::Start(error_chain(&error)))?;
         // `wait` may be called again.

@@ -64,7 +64,7 @@ impl Tree {
         Self { root, hidden }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
