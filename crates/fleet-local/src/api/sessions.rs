@@ -121,10 +121,7 @@ pub(super) async fn transcript(
 }
 
 /// What was said in a session, if there is one.
-pub(super) async fn read_transcript(
-    app: &App,
-    id: String,
-) -> Result<Option<Transcript>, ArchiveError> {
+async fn read_transcript(app: &App, id: String) -> Result<Option<Transcript>, ArchiveError> {
     let known = app.clone();
     app.archive
         .read(move |connection| {
@@ -133,7 +130,7 @@ pub(super) async fn read_transcript(
         .await
 }
 
-fn with_known<T>(
+pub(in crate::api) fn with_known<T>(
     app: &App,
     read: impl FnOnce(&Known<'_>) -> Result<T, ArchiveError>,
 ) -> Result<T, ArchiveError> {

@@ -40,6 +40,18 @@ pub(crate) fn add(
     Ok(())
 }
 
+/// The score of a verification that ran; `success` alone only says that it did.
+pub(crate) fn score(connection: &Connection, id: &str) -> Result<Option<f64>, ArchiveError> {
+    // Of JSON with an output that nobody asks for here.
+    let found: Option<Option<f64>> = connection
+        .prepare_cached(
+            "SELECT json_extract(execution, '$.score') FROM executions WHERE id = ?1 AND json_extract(execution, '$.success')",
+        )?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(found.flatten())
+}
+
 pub(crate) fn get(
     connection: &Connection,
     id: &str,

@@ -243,7 +243,9 @@ fn redactor(engine: &JudgeEngine) -> Redactor {
                 .map(|(_, value)| value.into_encoded_bytes());
             Redactor::new(secrets)
         }
-        JudgeEngine::Model { key, .. } => Redactor::new(key.iter().map(|key| key.expose_secret())),
+        JudgeEngine::Model { key, .. } => {
+            Redactor::new(key.iter().map(SecretString::expose_secret))
+        }
     }
 }
 

@@ -4,10 +4,28 @@ use std::path::PathBuf;
 
 use fleet_api::bundle::Bundle;
 use fleet_api::native_verifier;
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, NOTES, TestServer, entries, id, read, say_skipped};
+
+/// A server with an instance that has a browser, where this machine has one.
+async fn with_browser() -> Option<(TestServer, Value)> {
+    let named = std::env::var_os("HARNESS_TEST_CHROMIUM").map(PathBuf::from);
+    let server = TestServer::with(NOTES, |config| {
+        config.browser = named.or_else(|| config.browser.take());
+    })
+    .await;
+    let record = server.create_default().await;
+    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
+    let (_, resources) = read(server.http.get(format!("{manager}/resources"))).await;
+    if resources.to_string().contains("cdp") {
+        return Some((server, record));
+    }
+    say_skipped("there is no Chromium or Chrome on this machine");
+    server.stop().await;
+    None
+}
 
 #[tokio::test]
 async fn without_a_program_there_is_no_browser_and_it_is_said_so() {
@@ -57,19 +75,10 @@ async fn a_browser_that_ends_at_once_is_named_with_its_last_words() {
 
 #[tokio::test]
 async fn a_started_browser_shows_the_app_and_ends_with_its_instance() {
-    let named = std::env::var_os("HARNESS_TEST_CHROMIUM").map(PathBuf::from);
-    let server = TestServer::with(NOTES, |config| {
-        config.browser = named.or_else(|| config.browser.take());
-    })
-    .await;
-    let record = server.create_default().await;
-    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
-    let (_, resources) = read(server.http.get(format!("{manager}/resources"))).await;
-    if !resources.to_string().contains("cdp") {
-        say_skipped("there is no Chromium or Chrome on this machine");
-        server.stop().await;
+    let Some((server, record)) = with_browser().await else {
         return;
-    }
+    };
+    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
     let describe = || read(server.http.get(format!("{manager}/resources/cdp/describe")));
     // Not a 200, so that the official client starts it.
     let (status, _) = describe().await;
@@ -148,12 +157,22 @@ try:
     ways.append('its port')
 except OSError as error:
     print('its port:', error)
+
+def is_upgraded(url):
+    # By hand: urllib asks for the end of the connection instead.
+    url = urlsplit(url)
+    head = f'GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
+    head += 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+    with socket.create_connection((url.hostname, url.port), 5) as connection:
+        connection.sendall(head.encode())
+        return connection.recv(4096).startswith(b'HTTP/1.1 101 ')
+
+# The app of the test agrees: what is asked below is a question that can be answered with yes.
+assert is_upgraded(root + 'upgrade'), 'no upgrade passes at all'
 for base in (root, manager + '/', manager + '/resources/cdp/'):
     for path in ('json/version', socket_url.path.lstrip('/')):
-        upgrade = {'Connection': 'Upgrade', 'Upgrade': 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA=='}
         try:
-            answer = urlopen(Request(base + path, headers=upgrade), timeout=5)
-            if answer.status == 101 or b'webSocketDebuggerUrl' in answer.read():
+            if is_upgraded(base + path) or b'webSocketDebuggerUrl' in urlopen(base + path, timeout=5).read():
                 ways.append(base + path)
         except OSError as error:
             print(base + path, error)
@@ -164,29 +183,18 @@ print(json.dumps({'score': 0 if ways else 1}))
 /// Whoever steers a browser reads files and opens addresses with it, as the user who started the server.
 #[tokio::test]
 async fn a_verifier_in_its_sandbox_finds_no_way_to_the_browser() {
-    let named = std::env::var_os("HARNESS_TEST_CHROMIUM").map(PathBuf::from);
-    let server = TestServer::with(NOTES, |config| {
-        config.browser = named.or_else(|| config.browser.take());
-    })
-    .await;
-    let record = server.create_default().await;
-    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
-    let (_, resources) = read(server.http.get(format!("{manager}/resources"))).await;
-    let python = sandbox::find_program("python3".as_ref(), std::env::var_os("PATH").as_deref());
-    if !resources.to_string().contains("cdp") || python.is_none() {
-        say_skipped("there is no Chromium or Chrome on this machine, or no python3");
-        server.stop().await;
+    if sandbox::find_program("python3".as_ref(), std::env::var_os("PATH").as_deref()).is_none() {
+        say_skipped("there is no python3");
         return;
     }
+    let Some((server, record)) = with_browser().await else {
+        return;
+    };
+    let manager = record["urls"]["manager"]["api"].as_str().unwrap();
     let bundle = Bundle::pack(&native_verifier::render(&json!({
         "kind": "command", "command": ["python3", "-c", WAY_OUT],
     })));
-    let body = json!({
-        "key": "way-out", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify",
-        "timeout": 60, "bundle": bundle.to_base64(),
-    });
-    let execute = server.request(Method::POST, "/v1/verifiers/execute");
-    let (_, answer) = read(execute.json(&body)).await;
+    let answer = server.verify(id(&record), &bundle).await;
     assert_eq!(answer["result"].as_f64(), Some(1.0), "{answer}");
     // It was there to be found.
     let (status, _) = read(server.http.get(format!("{manager}/resources/cdp/describe"))).await;

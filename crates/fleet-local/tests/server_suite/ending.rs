@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use fleet_api::bundle::Bundle;
+use fleet_api::native_verifier;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -328,4 +330,38 @@ async fn a_shutdown_leaves_no_connection_of_a_client_that_says_or_reads_nothing(
         let end = tokio::time::timeout(DEADLINE, stream.read(&mut [0; 1])).await;
         assert!(matches!(end.unwrap(), Ok(0) | Err(_)));
     }
+}
+
+#[tokio::test]
+async fn a_program_that_verifies_does_not_outlive_the_server() {
+    let server = TestServer::start().await;
+    let record = server.create_default().await;
+    // It heeds no request to end, and is known by how long it sleeps.
+    let mark = format!(
+        "600.{:08}",
+        uuid::Uuid::new_v4().as_fields().0 % 100_000_000
+    );
+    let script = format!("trap '' TERM; sleep {mark} & wait");
+    let definition = json!({"kind": "command", "command": ["sh", "-c", script]});
+    let bundle = Bundle::pack(&native_verifier::render(&definition));
+    let verification = server.verify(id(&record), &bundle);
+    let running = async {
+        let deadline = Instant::now() + DEADLINE;
+        // Not only the sandbox before its gate, and the shell: what the program started, too.
+        let sleeps = format!("sleep {mark}");
+        while !processes_with(&mark)
+            .iter()
+            .any(|words| words.trim() == sleeps)
+        {
+            assert!(Instant::now() < deadline, "the verifier was never started");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        answer = verification => panic!("{answer}"),
+        () = running => {}
+    }
+    // Whoever asked is gone, and the server ends at once.
+    server.stop().await;
+    assert_eq!(processes_with(&mark), Vec::<String>::new());
 }

@@ -68,15 +68,13 @@ pub(crate) async fn endpoint(answers: &[&str]) -> (JudgeConfig, Arc<Mutex<Vec<Va
 #[tokio::test]
 async fn without_a_judge_the_error_names_the_option() {
     let server = TestServer::start().await;
-    let (status, answer) = grade(&server, &body()).await;
-    assert_eq!(status, StatusCode::NOT_IMPLEMENTED);
-    assert!(
-        answer["detail"]
-            .as_str()
-            .unwrap()
-            .contains("--judge-command"),
-        "{answer}"
-    );
+    let summary = json!({"job_id": "job-1", "model": "m"});
+    for (path, body) in [("/v1/judge/grade", body()), ("/v1/summarize/job", summary)] {
+        let (status, answer) = read(server.request(Method::POST, path).json(&body)).await;
+        assert_eq!(status, StatusCode::NOT_IMPLEMENTED, "{path}");
+        let detail = answer["detail"].as_str().unwrap();
+        assert!(detail.contains("--judge-command"), "{detail}");
+    }
     server.stop().await;
 }
 
@@ -301,12 +299,7 @@ async fn a_confined_verifier_reaches_the_judge_and_nothing_else_of_the_server() 
     .await;
     let record = server.create_default().await;
     let bundle = Bundle::pack(VERIFIER);
-    let body = json!({
-        "key": "task-1", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify", "timeout": 30,
-        "bundle": bundle.to_base64(),
-    });
-    let request = server.request(Method::POST, "/v1/verifiers/execute");
-    let (_, answer) = read(request.json(&body)).await;
+    let answer = server.verify(id(&record), &bundle).await;
     assert_eq!(
         (&answer["success"], answer["result"].as_f64()),
         (&json!(true), Some(0.5)),
@@ -359,12 +352,7 @@ async fn a_confined_program_reaches_the_judge_and_nothing_else_of_the_server() {
     let port = server.server.address().port().to_string();
     let definition = json!({"kind": "command", "command": ["python3", "-c", PROGRAM, port]});
     let bundle = Bundle::pack(&native_verifier::render(&definition));
-    let body = json!({
-        "key": "task-1", "sha256": bundle.sha256(), "args_array": [{"env": id(&record)}], "function_name": "verify", "timeout": 30,
-        "bundle": bundle.to_base64(),
-    });
-    let request = server.request(Method::POST, "/v1/verifiers/execute");
-    let (_, answer) = read(request.json(&body)).await;
+    let answer = server.verify(id(&record), &bundle).await;
     assert_eq!(
         (&answer["success"], answer["result"].as_f64()),
         (&json!(true), Some(0.5)),

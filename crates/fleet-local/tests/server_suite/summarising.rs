@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use fleet_local::{JudgeConfig, JudgeEngine};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -235,21 +236,6 @@ async fn what_cannot_be_summarised_is_refused_with_the_reason_and_never_as_not_f
 }
 
 #[tokio::test]
-async fn without_a_judge_the_error_names_the_option() {
-    let server = TestServer::start().await;
-    let (status, answer) = ask(&server, "job-1", json!({})).await;
-    assert_eq!(status, StatusCode::NOT_IMPLEMENTED);
-    assert!(
-        answer["detail"]
-            .as_str()
-            .unwrap()
-            .contains("--judge-command"),
-        "{answer}"
-    );
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn a_repeated_request_begins_one_summary_and_too_many_are_refused() {
     let server = with(shell("exec sleep 3600")).await;
     session(&server, "job-1", "s-1", "a").await;
@@ -343,4 +329,52 @@ async fn one_whose_server_was_killed_is_failed_at_the_next_start() {
         "{failed}"
     );
     second.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_kept_is_tried_until_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let server = lasting(&state, ECHO).await;
+    session(&server, "job-1", "s-1", "a").await;
+    // A disk that takes no end of a summary.
+    let disk = rusqlite::Connection::open(state.join("fleet.sqlite3")).unwrap();
+    disk.execute_batch(
+        "CREATE TRIGGER full BEFORE UPDATE ON summaries BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    .unwrap();
+    let id = begin(&server, "job-1", json!({})).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(summary(&server, &id).await["status"], "running");
+    disk.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(ended(&server, &id).await["status"], "completed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_the_endpoint_quotes_is_not_kept() {
+    const KEY: &str = "sk-judge-0123456789";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let refuse = |headers: http::HeaderMap| async move {
+        let key = headers["authorization"].to_str().unwrap().to_owned();
+        // Cut in the middle of the key, if it were cut first.
+        let text = format!("{}{key} is no key", " ".repeat(490));
+        (StatusCode::UNAUTHORIZED, text)
+    };
+    let app = axum::Router::new().route("/v1/chat/completions", axum::routing::post(refuse));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let engine = JudgeEngine::Model {
+        url: url.parse().unwrap(),
+        model: "acme/judge".to_owned(),
+        key: Some(KEY.to_owned().into()),
+    };
+    let server = with(JudgeConfig::new(engine)).await;
+    session(&server, "job-1", "s-1", "a").await;
+    let id = begin(&server, "job-1", json!({})).await;
+    let failed = ended(&server, &id).await;
+    let reason = failed["reason"].as_str().unwrap();
+    assert!(reason.contains("401"), "{reason}");
+    assert!(!reason.contains("sk-"), "{reason}");
+    server.stop().await;
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use fleet_api::bundle::Bundle;
 use fleet_local::{Server, ServerConfig};
 use process_tree::Shim;
 use reqwest::{Method, StatusCode};
@@ -92,6 +93,16 @@ impl TestServer {
 
     pub(crate) async fn instance(&self, id: &str) -> Value {
         self.get(&format!("/v1/env/instances/{id}")).await
+    }
+
+    /// The answer of a verifier that is run on the instance.
+    pub(crate) async fn verify(&self, instance: &str, bundle: &Bundle) -> Value {
+        let body = json!({
+            "key": "task-1", "sha256": bundle.sha256(), "args_array": [{"env": instance}], "function_name": "verify",
+            "timeout": 60, "bundle": bundle.to_base64(),
+        });
+        let request = self.request(Method::POST, "/v1/verifiers/execute");
+        read(request.json(&body)).await.1
     }
 
     pub(crate) async fn close(&self, id: &str) -> Value {

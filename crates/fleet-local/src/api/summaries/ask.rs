@@ -11,7 +11,7 @@ use crate::api::body::{Body, once};
 use crate::api::error::ApiError;
 use crate::api::judge::admitted;
 use crate::api::state::App;
-use crate::archive::{StoredRequest, sql};
+use crate::archive::{SessionRow, StoredJob, StoredRequest, sql};
 use crate::clock::text;
 use crate::judge::INSTRUCTIONS;
 use crate::summary::{self, Limits};
@@ -25,11 +25,14 @@ const TOKEN: u64 = 4;
 /// Questions of one summary at a time, whatever is asked for.
 const PARALLEL: u64 = 16;
 
+/// Bytes of the questions of one summary that are under way.
+const UNDER_WAY: usize = 16 << 20;
+
 /// Characters of a model's name.
 const NAME: usize = 1_024;
 
 /// Sessions of one summary.
-const SESSIONS: usize = 10_000;
+const SESSIONS: u64 = 10_000;
 
 /// Summaries that are being written or wait for it.
 const RUNNING: u64 = 20;
@@ -96,18 +99,31 @@ fn check(wanted: &SummarizeJobBody) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The job and its sessions as they were when a summary was asked for.
+struct Seen {
+    job: StoredJob,
+    sessions: Vec<SessionRow>,
+    hash: [u8; 32],
+}
+
 async fn begin(
     app: App,
     wanted: SummarizeJobBody,
     request: Option<StoredRequest>,
 ) -> Result<SummarizedJob, ApiError> {
     let now = text(app.host.clock.now());
+    let job = wanted.job_id.clone();
+    // Beside the writer, for whom everybody waits.
+    let seen = app
+        .archive
+        .read(move |connection| look(connection, job.as_str()))
+        .await?;
     let (answer, work) = app
         .archive
         .write(move |connection| {
             let mut work = None;
             let answer = once(connection, request.as_ref(), || {
-                let (summary_id, new) = find_or_add(connection, &wanted, now)?;
+                let (summary_id, new) = find_or_add(connection, &wanted, seen, now)?;
                 work = new;
                 Ok(SummarizedJob {
                     summary_id: Some(summary_id.into()),
@@ -122,23 +138,36 @@ async fn begin(
     Ok(answer)
 }
 
+fn look(connection: &Connection, name: &str) -> Result<Seen, ApiError> {
+    let job = sql::jobs::find(connection, name)?
+        .ok_or_else(|| ApiError::bad_request(format!("Job '{name}' not found")))?;
+    if job.sessions == 0 || job.sessions > SESSIONS {
+        return Err(ApiError::bad_request(format!(
+            "Job '{name}' has {} sessions; a summary is written of 1 to {SESSIONS}",
+            job.sessions
+        )));
+    }
+    let sessions = sql::sessions::of_job(connection, &job.id)?;
+    let hash = summary::fingerprint(&sessions);
+    Ok(Seen {
+        job,
+        sessions,
+        hash,
+    })
+}
+
 /// The summary that answers the request, and what is to be done for it if it is new.
 fn find_or_add(
     connection: &Connection,
     wanted: &SummarizeJobBody,
+    seen: Seen,
     created_at: String,
 ) -> Result<(String, Option<Work>), ApiError> {
-    let name = wanted.job_id.as_str();
-    let job = sql::jobs::find(connection, name)?
-        .ok_or_else(|| ApiError::bad_request(format!("Job '{name}' not found")))?;
-    let sessions = sql::sessions::of_job(connection, &job.id)?;
-    if sessions.is_empty() || sessions.len() > SESSIONS {
-        return Err(ApiError::bad_request(format!(
-            "Job '{name}' has {} sessions; a summary is written of 1 to {SESSIONS}",
-            sessions.len()
-        )));
-    }
-    let hash = summary::fingerprint(&sessions);
+    let Seen {
+        job,
+        sessions,
+        hash,
+    } = seen;
     if !wanted.force_new_summary
         && let Some(id) = sql::summaries::same(connection, &job.id, &wanted.model, hash)?
     {
@@ -147,7 +176,9 @@ fn find_or_add(
     if sql::summaries::running(connection)? >= RUNNING {
         return Err(ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("{RUNNING} summaries are being written; wait until one of them has ended"),
+            format!(
+                "{RUNNING} summaries are being written or wait for it; wait until one of them has ended"
+            ),
         ));
     }
     let summary = JobSummary {
@@ -172,8 +203,28 @@ fn find_or_add(
 fn limits(wanted: &SummarizeJobBody) -> Limits {
     let bytes = usize::try_from(wanted.max_context_tokens * TOKEN).unwrap_or(usize::MAX);
     let parallel = wanted.max_concurrent.min(PARALLEL);
+    let parallel = usize::try_from(parallel).unwrap_or(1);
     Limits {
         room: bytes - INSTRUCTIONS.len(),
-        parallel: usize::try_from(parallel).unwrap_or(1),
+        parallel: parallel.min((UNDER_WAY / bytes).max(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_questions_are_asked_fewer_at_a_time() {
+        let parallel = |tokens, concurrent| {
+            let mut wanted = SummarizeJobBody::new("j", "m");
+            wanted.max_context_tokens = tokens;
+            wanted.max_concurrent = concurrent;
+            limits(&wanted).parallel
+        };
+        assert_eq!(parallel(180_000, 20), 16);
+        assert_eq!(parallel(180_000, 3), 3);
+        assert_eq!(parallel(2_000_000, 20), 2);
+        assert_eq!(parallel(2_000, 1), 1);
     }
 }

@@ -1,21 +1,29 @@
 //! Writing a summary, to its end or to the reason why there is none.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_api::types::JobSummary;
 use futures::{FutureExt as _, StreamExt as _, stream};
 
-use crate::api::sessions::read_transcript;
+use crate::api::sessions::with_known;
 use crate::api::state::App;
 use crate::archive::{ArchiveError, SessionRow, StoredJob, sql};
 use crate::clock::text;
+use crate::cut::cut;
 use crate::judge::JudgeError;
-use crate::sessions::score;
+use crate::sessions::transcript;
 use crate::summary::{self, Limits};
 
-/// The longest that one is written.
+/// The longest that one is written, without its waiting.
 const TIME_LIMIT: Duration = Duration::from_hours(2);
+
+/// Scores that are read in one go.
+const SCORES: usize = 250;
+
+/// Before the end of a summary that could not be kept is tried again.
+const KEEP_AGAIN: Duration = Duration::from_secs(5);
 
 /// Before each repeat of a question whose judge could not be reached.
 const PAUSES: [Duration; 3] = [
@@ -46,29 +54,51 @@ enum WriteError {
 /// Writes a summary, whatever becomes of it: nothing stays `running`.
 pub(super) async fn run(app: App, work: Work) {
     let id = work.summary.summary_id.to_string();
-    let written = AssertUnwindSafe(write(&app, work)).catch_unwind();
     // Dropping the writing ends the questions that are under way.
     let ended = tokio::select! {
         biased;
         () = app.writers.stopped() => Err("the server ended before it was written; ask for it again".to_owned()),
-        written = tokio::time::timeout(TIME_LIMIT, written) => match written {
-            Ok(Ok(written)) => written.map_err(|error| crate::error_chain(&error)),
-            Ok(Err(_)) => Err("a bug in the server ended its writing".to_owned()),
-            Err(_) => Err(format!("it was not written within {} s", TIME_LIMIT.as_secs())),
-        },
+        ended = in_turn(&app, work) => ended,
     };
-    let now = text(app.host.clock.now());
-    app.archive
-        .note(move |connection| {
-            let ended = ended.as_deref().map_err(String::as_str);
+    keep(&app, &id, ended).await;
+}
+
+/// The time counts from its turn: that others were before it is no fault of its own.
+async fn in_turn(app: &App, work: Work) -> Result<String, String> {
+    let _turn = app.writers.turn().await;
+    let written = AssertUnwindSafe(write(app, work)).catch_unwind();
+    match tokio::time::timeout(TIME_LIMIT, written).await {
+        Ok(Ok(written)) => written.map_err(|error| crate::error_chain(&error)),
+        Ok(Err(_)) => Err("a bug in the server ended its writing".to_owned()),
+        Err(_) => Err(format!(
+            "it was not written within {} s",
+            TIME_LIMIT.as_secs()
+        )),
+    }
+}
+
+/// Until it is kept: one that stays `running` would have its place for ever. The server's end does not wait for a disk
+/// that takes nothing; the next one ends what it finds.
+async fn keep(app: &App, id: &str, ended: Result<String, String>) {
+    let ended = Arc::new(ended);
+    loop {
+        let (id, ended) = (id.to_owned(), Arc::clone(&ended));
+        let now = text(app.host.clock.now());
+        let kept = app.archive.write(move |connection| {
+            let ended = ended.as_ref().as_deref().map_err(String::as_str);
             sql::summaries::end(connection, &id, ended, &now)
-        })
-        .await;
+        });
+        let Err(error) = kept.await else { return };
+        tracing::warn!("the end of a summary could not be kept: {error}");
+        tokio::select! {
+            () = app.writers.stopped() => return,
+            () = tokio::time::sleep(KEEP_AGAIN) => {}
+        }
+    }
 }
 
 async fn write(app: &App, work: Work) -> Result<String, WriteError> {
     let judge = app.judge.as_ref().ok_or(WriteError::NoJudge)?;
-    let _turn = app.writers.turn().await;
     let scores = scores(app, &work.sessions).await?;
     let heading = &summary::heading(&work.job, work.sessions.len(), &scores);
     let limits = Limits {
@@ -76,7 +106,8 @@ async fn write(app: &App, work: Work) -> Result<String, WriteError> {
         ..work.limits
     };
     let model = Some(work.summary.model.as_str()).filter(|model| !model.is_empty());
-    let sessions = stream::iter(work.sessions).then(|session| shown(app.clone(), session));
+    let sessions =
+        stream::iter(work.sessions).then(|session| shown(app.clone(), session, limits.room));
     summary::fold(sessions, limits, |texts| async move {
         let material = format!("{heading}{texts}");
         patiently(&PAUSES, || judge.summarise(model, &material))
@@ -86,28 +117,35 @@ async fn write(app: &App, work: Work) -> Result<String, WriteError> {
     .await
 }
 
-/// A session as the judge is shown it.
-async fn shown(app: App, session: SessionRow) -> Result<String, WriteError> {
-    let transcript = read_transcript(&app, session.id.clone()).await?;
-    Ok(summary::session(&session, &transcript.unwrap_or_default()))
+/// A session as the judge is shown it, in at most so many bytes. Made where it is read, which may take its time.
+async fn shown(app: App, session: SessionRow, most: usize) -> Result<String, WriteError> {
+    let known = app.clone();
+    let text = app.archive.read(move |connection| {
+        with_known(&known, |known| {
+            let transcript = transcript(connection, &session.id, known)?;
+            let text = summary::session(&session, &transcript.unwrap_or_default());
+            Ok(cut(&text, most))
+        })
+    });
+    Ok(text.await?)
 }
 
 /// The scores of the sessions that have one.
 async fn scores(app: &App, sessions: &[SessionRow]) -> Result<Vec<f64>, ArchiveError> {
-    let ids: Vec<String> = sessions
-        .iter()
-        .filter_map(|session| session.execution_id.clone())
-        .collect();
-    app.archive
-        .read(move |connection| {
-            let mut scores = Vec::new();
-            for id in ids {
-                let execution = sql::executions::get(connection, &id)?;
-                scores.extend(execution.as_ref().and_then(score));
-            }
-            Ok(scores)
-        })
-        .await
+    let mut scores = Vec::new();
+    // A few at a time: other readers wait meanwhile.
+    for some in sessions.chunks(SCORES) {
+        let ids = some
+            .iter()
+            .filter_map(|session| session.execution_id.clone());
+        let ids: Vec<String> = ids.collect();
+        let read = app.archive.read(move |connection| {
+            let scores = ids.iter().map(|id| sql::executions::score(connection, id));
+            scores.collect::<Result<Vec<_>, _>>()
+        });
+        scores.extend(read.await?.into_iter().flatten());
+    }
+    Ok(scores)
 }
 
 /// Asks again after a while when the judge could not be reached: what was asked before it would be lost.

@@ -13,6 +13,9 @@ use crate::commands::fleet::output::Output;
 /// Between two looks at a summary that is being written, which takes a model some seconds at least.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// A server may have many before it, each of which takes hours.
+const LONGEST: Duration = Duration::from_hours(24);
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Prints the summary when it is written. Ctrl-C ends the waiting and not the writing; the same command finds it again.
@@ -50,9 +53,13 @@ pub(super) async fn summarize(args: SummarizeArgs, client: &Client, out: Output)
         return on_the_dashboard(&asked, out);
     };
     out.note(format!("summary {id} is being written"));
-    match ended(client, id).await? {
-        Some(summary) => tell(&summary, out),
-        None => on_the_dashboard(&asked, out),
+    let ended = tokio::time::timeout(LONGEST, ended(client, id)).await;
+    match ended {
+        Ok(Ok(Some(summary))) => tell(&summary, out),
+        Ok(Ok(None)) => on_the_dashboard(&asked, out),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Failed::unwritten("no summary was written within a day")
+            .help("the same command looks again")),
     }
 }
 
