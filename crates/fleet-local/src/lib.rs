@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod connections;
 mod cut;
+mod dirs;
 mod gateway;
 mod identity;
 mod instance;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -17,6 +16,7 @@ use crate::archive::{Archive, ArchiveError, Past, Place, StateError, sql};
 use crate::clock::{Clock, text};
 use crate::config::{self, ServerConfig, StartError};
 use crate::connections::Connections;
+use crate::dirs::Dirs;
 use crate::instance::{EndCause, Host};
 use crate::judge::Judge;
 use crate::manager::documents::DocumentReader;
@@ -96,7 +96,7 @@ impl Server {
         let recorder = open_recorder(&config)?;
         let verifier = Arc::new(
             VerifierService::new(VerifyConfig {
-                data_dir: loaded.dirs.data.join("verifiers"),
+                data_dir: loaded.dirs.verifiers(),
                 python: config.python,
                 time_limit: config.verifier_time_limit,
                 memory_limit: config.verifier_memory_limit,
@@ -118,7 +118,7 @@ impl Server {
                 Judge::new(
                     judge,
                     config.shim.clone(),
-                    loaded.dirs.data.join("verifiers"),
+                    loaded.dirs.verifiers(),
                     verifier.programs().clone(),
                 )
             })
@@ -135,7 +135,7 @@ impl Server {
             browser: config.browser,
             shim: config.shim,
             harness: config.harness,
-            instances_dir: loaded.dirs.instances_path.clone(),
+            instances_dir: loaded.dirs.instances().to_owned(),
             keep_instance_dirs: config.keep_instance_dirs,
             templates: loaded.templates,
             http,
@@ -252,50 +252,6 @@ impl Drop for Server {
     }
 }
 
-/// Directories, some of which go with the server.
-#[derive(Debug)]
-struct Dirs {
-    data: PathBuf,
-    instances_path: PathBuf,
-    /// Before `_temporary`: it may lie within it.
-    _instances: Option<TempDir>,
-    _temporary: Option<TempDir>,
-}
-
-impl Dirs {
-    fn make(config: &ServerConfig) -> std::io::Result<Self> {
-        let temporary = match &config.data_dir {
-            Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("fleet-local-").tempdir()?),
-        };
-        let data = match (&config.data_dir, &temporary) {
-            (Some(dir), _) => dir.clone(),
-            (None, Some(dir)) => dir.path().to_owned(),
-            (None, None) => unreachable!("without a data directory a temporary one was made"),
-        };
-        fs_err::create_dir_all(&data)?;
-        let data = fs_err::canonicalize(data)?;
-        // One folder per server, as several may share a data directory.
-        let mut instances = tempfile::Builder::new()
-            .prefix("instances-")
-            .tempdir_in(&data)?;
-        let instances_path = instances.path().to_owned();
-        if config.keep_instance_dirs {
-            instances.disable_cleanup(true);
-        }
-        Ok(Self {
-            data,
-            instances_path,
-            _instances: Some(instances),
-            _temporary: temporary,
-        })
-    }
-
-    fn templates(&self) -> PathBuf {
-        self.data.join("seeds")
-    }
-}
-
 /// Everything that is read from disk before the server serves.
 struct Loaded {
     packages: std::collections::BTreeMap<String, Arc<Package>>,
@@ -319,12 +275,14 @@ impl Loaded {
             .iter()
             .filter_map(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned))
             .collect();
+        // First: it says that no other server works for this state.
+        let lasting = config.state_dir.as_deref().map(Place::lasting);
+        let lasting = lasting.transpose().map_err(StartError::State)?;
         let dirs = Dirs::make(config).map_err(StartError::DataDir)?;
-        let place = match &config.state_dir {
-            Some(dir) => Place::lasting(dir),
-            None => Place::temporary(&dirs.data),
-        }
-        .map_err(StartError::State)?;
+        let place = match lasting {
+            Some(place) => place,
+            None => Place::temporary(dirs.data()).map_err(StartError::State)?,
+        };
         let templates = build_templates(&packages, &dirs.templates())?;
         Ok(Self {
             packages,

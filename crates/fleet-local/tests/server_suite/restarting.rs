@@ -374,6 +374,8 @@ async fn a_server_that_is_killed_in_the_middle_leaves_all_that_it_had_answered()
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    let worked_in = std::fs::read_to_string(dir.path().join("works-in")).unwrap();
+    assert!(Path::new(&worked_in).is_dir(), "{worked_in}");
     let answered: Vec<u64> = futures::future::join_all(writers)
         .await
         .into_iter()
@@ -381,6 +383,10 @@ async fn a_server_that_is_killed_in_the_middle_leaves_all_that_it_had_answered()
         .collect();
 
     let second = server(dir.path(), None).await;
+    assert!(
+        !Path::new(&worked_in).exists(),
+        "{worked_in} is left behind"
+    );
     for (n, answered) in answered.into_iter().enumerate() {
         let transcript = second.get(&format!("/v1/sessions/s{n}/transcript")).await;
         let kept: Vec<u64> = transcript["transcript"]
