@@ -120,9 +120,12 @@ pub(super) async fn add_log(
         .map(|entry| Value::Object(entry).to_string())
         .collect();
     let request = body.request(&app, "job_log")?;
+    let now = text(app.host.clock.now());
     app.archive
         .write(move |connection| {
             once(connection, request.as_ref(), || {
+                // As the first message of a session does.
+                sql::jobs::add(connection, &job_id, &job_id, &now)?;
                 let held = sql::jobs::log(connection, &job_id, &entries, LOG_ENTRIES, LOG_BYTES)?;
                 held.map(|held| json!({"success": true, "entries": held}))
                     .ok_or_else(|| ApiError::too_large("The server keeps no more logs of this job"))

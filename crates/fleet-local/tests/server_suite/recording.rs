@@ -418,6 +418,8 @@ async fn raw_logs_are_kept_in_order() {
     }
     let kept = server.get("/v1/eval_jobs/j/logs?offset=3&limit=2").await;
     assert_eq!(kept["entries"], json!([{"n": 3}, {"n": 4}]));
+    // Nobody had made it before.
+    assert_eq!(server.get("/v1/jobs/j").await["id"], "j");
     server.stop().await;
 }
 

@@ -160,7 +160,7 @@ fn a_session_is_stored_whole_and_shown_as_it_was() {
         (&json!(session), &json!(false))
     );
     let jobs = local.fleet(&bench, &["jobs"]).expect(0).json();
-    assert_eq!(jobs["jobs"][0]["id"], job);
+    assert_eq!(jobs[0]["id"], job);
     assert_eq!(
         local.fleet(&bench, &["jobs", "get", job]).expect(0).json()["name"],
         "nightly"

@@ -3,7 +3,6 @@
 use clap::Args;
 use fleet_api::Client;
 use fleet_api::types::{Job, JobId, JobQuery};
-use run_record::ExitCode;
 
 use crate::commands::fleet::args::Limit;
 use crate::commands::fleet::failed::Done;
@@ -34,10 +33,6 @@ pub(super) async fn list(args: ListArgs, client: &Client, out: Output) -> Done {
         limit: args.limit.limit.map(u64::from),
     };
     let jobs = client.jobs(&query).await?;
-    if out.json {
-        out.printer.json(&jobs);
-        return Ok(ExitCode::Success);
-    }
     let table = Table {
         columns: &[
             Column::text("job"),

@@ -102,22 +102,22 @@ fn plan(tasks: &[Task], existing: &HashSet<TaskKey>, out: Output) -> Done {
 /// Stores one after the other; one that is refused stops none of the others.
 async fn store(tasks: &[Task], project: Option<&str>, client: &Client, out: Output) -> Done {
     let project = project.map(ProjectKey::new);
-    let mut answers: Vec<Value> = Vec::new();
+    let mut stored: Vec<Value> = Vec::new();
     let mut problems = Vec::new();
     for task in tasks {
         match client.import_task(task, project.as_ref()).await {
-            Ok(answer) => answers.push(answer),
+            Ok(_) => stored.push(task.to_export_json()),
             // Nothing else would be taken either.
             Err(error) if error.is_auth() => return Err(error.into()),
             Err(error) => problems.push(format!("{}: {}", task.key, error.to_line())),
         }
     }
     if out.json {
-        out.printer.json(&answers);
+        out.printer.json(&stored);
     }
     out.note(format!(
         "stored {} of {}",
-        answers.len(),
+        stored.len(),
         report::text::plural(tasks.len(), "task")
     ));
     if problems.is_empty() {
