@@ -44,14 +44,16 @@ pub(super) async fn create(State(app): State<App>, body: Body) -> Result<Json<Va
         .as_ref()
         .map(|key| (key.credential, key.request_id.clone()));
     let host = &app.host;
-    let (instance, quiet) = app
-        .store
-        .add(key, |id| {
-            let dir = host.instances_dir.join(id.as_str());
-            let files = crate::instance::plan_files(&dir, &create.spec.databases);
-            Instance::new(id, create.spec, files, host.clock.now())
-        })
-        .map_err(|refused| explain(&app, refused, request_id))?;
+    let env_key = create.spec.package.key.clone();
+    let added = app.store.add(key, |id| {
+        let dir = host.instances_dir.join(id.as_str());
+        let files = crate::instance::plan_files(&dir, &create.spec.databases);
+        Instance::new(id, create.spec, files, host.clock.now())
+    });
+    let (instance, quiet) = match added {
+        Ok(added) => added,
+        Err(refused) => return Err(explain(&app, refused, request_id, &env_key).await?),
+    };
     // Not awaited here: the instance lives on when the caller hangs up.
     let supervisor = supervise(Arc::clone(host), Arc::clone(&instance), quiet);
     let (watched, clock, keeper) = (Arc::clone(&instance), host.clock, app.clone());
@@ -113,27 +115,49 @@ async fn remember_change(app: &App, instance: &Instance) {
         .await;
 }
 
-fn explain(app: &App, refused: Refused, request_id: Option<&str>) -> ApiError {
-    match refused {
+async fn explain(
+    app: &App,
+    refused: Refused,
+    request_id: Option<&str>,
+    env_key: &str,
+) -> Result<ApiError, ApiError> {
+    Ok(match refused {
         Refused::Duplicate { instance_id } => {
             let request_id = request_id.unwrap_or_default();
-            let mut message = format!("Request with ID '{request_id}' has already been processed.");
-            let failure = app
-                .store
-                .get(instance_id.as_str())
-                .and_then(|instance| instance.state().ending);
-            if let Some(EndCause::StartFailed(reason) | EndCause::Crashed(reason)) = failure {
-                message = format!("{message} Its instance {instance_id} failed: {reason}");
-            }
-            let detail = json!({"error": "duplicate_request_id", "message": message, "instance_id": instance_id});
-            ApiError::structured(StatusCode::CONFLICT, detail)
+            repeated(app, instance_id.as_str(), request_id, env_key).await?
         }
         Refused::Limit { running, limit } => ApiError::instance_limit(running, limit),
         Refused::Closed => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The server is shutting down",
         ),
+    })
+}
+
+/// A repeat is sent to the instance that its first request made. Not if that is one of another environment: the client
+/// would work in it without noticing.
+async fn repeated(
+    app: &App,
+    instance_id: &str,
+    request_id: &str,
+    env_key: &str,
+) -> Result<ApiError, ApiError> {
+    let made = app.store.get(instance_id);
+    let record = match &made {
+        Some(instance) => Some(record(instance)),
+        None => past_record(app, instance_id.to_owned()).await?,
+    };
+    if record.is_some_and(|record| record["env_key"] != env_key) {
+        return Ok(ApiError::request_id_reused(request_id));
     }
+    let mut message = format!("Request with ID '{request_id}' has already been processed.");
+    let failure = made.and_then(|instance| instance.state().ending);
+    if let Some(EndCause::StartFailed(reason) | EndCause::Crashed(reason)) = failure {
+        message = format!("{message} Its instance {instance_id} failed: {reason}");
+    }
+    let detail =
+        json!({"error": "duplicate_request_id", "message": message, "instance_id": instance_id});
+    Ok(ApiError::structured(StatusCode::CONFLICT, detail))
 }
 
 /// Without a `status` only live instances are listed.

@@ -416,3 +416,44 @@ async fn a_server_that_is_killed_in_the_middle_leaves_all_that_it_had_answered()
     );
     second.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_id_is_not_taken_for_another_environment_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, other) = (dir.path().join("state"), dir.path().join("other"));
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(
+        other.join("environment.yaml"),
+        NOTES.replace("key: notes", "key: other"),
+    )
+    .unwrap();
+    for file in ["notes.sql", "full.sql"] {
+        std::fs::write(other.join(file), "CREATE TABLE notes (id INTEGER);").unwrap();
+    }
+    let create = async |server: &TestServer, env_key: &str| {
+        let request = server.request(Method::POST, "/v1/env/instances");
+        let body = json!({"env_key": env_key});
+        read(request.header("X-Request-ID", "r-1").json(&body)).await
+    };
+    let mut made = Value::Null;
+    for round in 0..2 {
+        let server = TestServer::with(NOTES, |config| {
+            config.state_dir = Some(state.clone());
+            config.environments.push(other.clone());
+        })
+        .await;
+        if round == 0 {
+            let (status, record) = create(&server, "notes").await;
+            assert_eq!(status, StatusCode::OK, "{record}");
+            made = record["instance_id"].clone();
+        }
+        let (status, body) = create(&server, "other").await;
+        assert_eq!(status, StatusCode::CONFLICT, "{body}");
+        assert_eq!(body["detail"]["error"], "request_id_reused");
+        let (status, body) = create(&server, "notes").await;
+        assert_eq!(status, StatusCode::CONFLICT, "{body}");
+        assert_eq!(body["detail"]["error"], "duplicate_request_id");
+        assert_eq!(body["detail"]["instance_id"], made);
+        server.stop().await;
+    }
+}

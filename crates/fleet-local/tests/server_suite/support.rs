@@ -131,7 +131,6 @@ impl TestServer {
         answer.text().await.unwrap()
     }
 
-    /// Processes of this server's apps that are alive now.
     /// Waits until at least this many processes of the server's apps are seen. A child that was just forked has the
     /// token in its arguments only once it runs its own program.
     pub(crate) async fn wait_for_processes(&self, least: usize) {
@@ -142,6 +141,7 @@ impl TestServer {
         }
     }
 
+    /// Processes of this server's apps that are alive now.
     pub(crate) fn processes(&self) -> Vec<String> {
         processes_with(&self.token)
     }

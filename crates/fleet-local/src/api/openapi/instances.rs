@@ -204,7 +204,11 @@ fn create() -> Operation {
         "An environment, version, region or data set is unknown",
     )
     .refuses_as(403, "The instance limit is reached", "InstanceLimit")
-    .refuses_as(409, "The request was made before", "DuplicateRequest")
+    .refuses_as(
+        409,
+        "The request was made before, or its id was used for another environment",
+        "CreateConflict",
+    )
     .refuses_as(422, "Fields are missing or malformed", "Invalid")
     .refuses_as(500, "The environment did not start", "StartFailed")
     .refuses(503, "The server is shutting down")

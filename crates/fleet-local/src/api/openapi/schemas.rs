@@ -56,6 +56,7 @@ pub(super) fn errors() -> Map<String, Value> {
         "SessionEnded": object(json!({
             "error": {"const": "session_ended"}, "message": text,
         })),
+        "CreateConflict": {"anyOf": [reference("DuplicateRequest"), reference("RequestReused")]},
         "RequestReused": object(json!({
             "error": {"const": "request_id_reused"}, "message": text,
         })),
