@@ -50,6 +50,9 @@ const LOG_LIMIT: u64 = 1 << 20;
 /// In its profile: its port, and the path of its socket.
 const PORT_FILE: &str = "DevToolsActivePort";
 
+/// Below it the browser makes a socket, whose path has 107 bytes at most, `/org.chromium.Chromium.XXXXXX/SingletonSocket` among them.
+const LONGEST_TEMPORARY: usize = 60;
+
 /// The browser's program on this machine, if there is one.
 pub(crate) fn find() -> Option<PathBuf> {
     let named = PROGRAM_VARIABLES
@@ -310,6 +313,10 @@ fn environment(profile: &Path) -> Vec<(OsString, OsString)> {
         .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
         .collect();
     variables.push(("HOME".into(), profile.into()));
+    // It makes a folder for a socket of its own there, which it leaves when it is killed.
+    if profile.as_os_str().len() <= LONGEST_TEMPORARY {
+        variables.push(("TMPDIR".into(), profile.into()));
+    }
     if let Some(display) = std::env::var_os(DISPLAY_VARIABLE) {
         variables.push(("DISPLAY".into(), display));
     }

@@ -132,6 +132,9 @@ async fn a_started_browser_shows_the_app_and_ends_with_its_instance() {
         .map(|within| within.join(id(&record)))
         .find(|folder| folder.is_dir())
         .unwrap();
+    // All that it leaves goes with the instance: it is killed and cleans nothing up.
+    let socket = std::fs::read_link(folder.join(".browser/1/SingletonSocket")).unwrap();
+    assert!(socket.starts_with(&folder), "{}", socket.display());
     let folder = folder.to_str().unwrap();
     assert!(!crate::support::processes_with(folder).is_empty());
     server.close(id(&record)).await;
