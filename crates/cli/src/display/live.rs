@@ -6,6 +6,7 @@ use harness::runner::{LivePhase, View};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use report::text;
 
+use super::keys::SilentKeys;
 use super::log;
 use crate::printer::{style, styled};
 
@@ -27,6 +28,8 @@ pub(crate) struct LiveArea {
     rows: Vec<ProgressBar>,
     /// What stands in a message is written as it is, so it has no colours where none are wanted.
     has_color: bool,
+    /// Until the area is gone.
+    _keys: Option<SilentKeys>,
 }
 
 impl LiveArea {
@@ -49,6 +52,7 @@ impl LiveArea {
             head,
             rows: Vec::new(),
             has_color,
+            _keys: SilentKeys::begin(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything here draws what the record says; nothing here decides.
 
 mod conclusion;
+mod keys;
 mod live;
 mod log;
 mod watcher;

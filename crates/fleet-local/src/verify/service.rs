@@ -314,7 +314,9 @@ impl VerifierService {
         let Some(instance) = instance else {
             return Outcome::failed(
                 "InstanceUnavailable",
-                format!("instance {name} is unknown to this server, or ended before its last start"),
+                format!(
+                    "instance {name} is unknown to this server, or ended before its last start"
+                ),
             );
         };
         if !instance.is_running() {

@@ -430,7 +430,7 @@ where
             // The run was stopping by itself: who asks for it now has not asked twice.
             StopLevel::Graceful if self.signals == 1 => (
                 StopLevel::Graceful,
-                "stopping already, instances are being given back; once more kills agents without grace"
+                "stopping already, giving back all instances; once more kills agents without grace"
                     .to_owned(),
             ),
             StopLevel::Graceful => (
@@ -441,7 +441,7 @@ where
             StopLevel::Run | StopLevel::StartNothing | StopLevel::EndAgents => (
                 StopLevel::Graceful,
                 format!(
-                    "stopping {running}: no new one starts, all instances are given back; once more kills agents without grace"
+                    "stopping {running}, giving back all instances; once more kills agents without grace"
                 ),
             ),
         };
