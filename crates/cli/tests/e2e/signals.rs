@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Running, assert_row, eventually};
+use crate::support::{Bench, PATIENCE, Running, assert_row, eventually};
 
 /// Marks that it works, then works for longer than any test waits. `sleep` in small pieces, so that a shell that
 /// ignores TERM lives on.
@@ -52,6 +53,49 @@ fn assert_all_cancelled(bench: &Bench) {
     let end = &run.results()["run"]["end"];
     assert_eq!(end["proven_empty"], true, "{end}");
     bench.assert_nothing_alive(Duration::ZERO);
+}
+
+#[test]
+fn ctrl_c_in_a_terminal_is_not_written_into_the_live_area() {
+    let bench = Bench::new();
+    bench.tasks(&["a"]);
+    let mark = bench.path("at-work");
+    let script = format!("touch '{}'; sleep 60", mark.display());
+    let spec = bench.script_spec(&script, json!({"agent": {"timeout": "5m"}}));
+    let mut running = bench.start(in_a_terminal(&bench, &["run", spec.to_str().unwrap()]));
+    running.until("the agent at work", || mark.exists());
+    let has_area = || running.stdout().contains("0/1");
+    assert!(eventually(PATIENCE, has_area), "{}", running.stdout());
+    running.type_in(b"\x03");
+    let ended = running.end();
+    ended.expect(130);
+    // Whoever removes the area counts its lines from where it left the cursor.
+    let screen = &ended.stdout;
+    assert!(!screen.contains("^C"), "{screen}");
+    bench.assert_nothing_alive(Duration::ZERO);
+}
+
+/// The binary in a terminal of its own, where what comes to its input is typed.
+fn in_a_terminal(bench: &Bench, args: &[&str]) -> Command {
+    let harness = bench.harness();
+    let line = format!(
+        "exec '{}' '{}'",
+        harness.get_program().display(),
+        args.join("' '")
+    );
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qefc", &line, "/dev/null"])
+        .env_clear()
+        .envs(
+            harness
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("TERM", "xterm")
+        .current_dir(bench.path(""))
+        .stdin(Stdio::piped());
+    terminal
 }
 
 #[test]
@@ -152,7 +196,7 @@ fn k5_a_terminal_that_hangs_up_stops_the_run_and_nohup_does_not() {
         json!({"agent": {"command": ["sh", "{spec_dir}/agent.sh", at_work, go]}}),
     );
     let like = bench.harness();
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(like.get_program())
@@ -229,7 +273,7 @@ fn k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
         json!({"report": {"dir": disk.join("runs")}, "concurrency": 1}),
     );
     let mount = format!("mount -t tmpfs -o size=24m none {}", disk.display());
-    let probe = std::process::Command::new("unshare")
+    let probe = Command::new("unshare")
         .args(["-Urm", "sh", "-c", &mount])
         .output();
     if !probe.is_ok_and(|probe| probe.status.success()) {
@@ -239,7 +283,7 @@ fn k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
         );
     }
     let like = bench.harness();
-    let mut command = std::process::Command::new("unshare");
+    let mut command = Command::new("unshare");
     command
         .args([
             "-Urm",

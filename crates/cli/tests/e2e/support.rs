@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -294,6 +295,12 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    /// Of a command that was started with an input.
+    pub(crate) fn type_in(&mut self, keys: &[u8]) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(keys).and_then(|()| input.flush()).unwrap();
     }
 
     /// Waits until `condition` holds of what happens meanwhile; fails if the command ends before.
