@@ -203,32 +203,11 @@ fn k8_a_full_disk_is_found_before_anything_starts() {
         "mount -t tmpfs -o size=1m none {0} && {{ head -c 2000000 /dev/zero > {0}/fill 2>/dev/null; true; }}",
         disk.display()
     );
-    let probe = Command::new("unshare")
-        .args(["-Urm", "sh", "-c", &mount])
-        .output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        let why = "no user namespaces with a mount here";
-        return skip("k8_a_full_disk_is_found_before_anything_starts", why);
-    }
-    let like = bench.harness();
-    let mut command = Command::new("unshare");
-    command
-        .args([
-            "-Urm",
-            "sh",
-            "-c",
-            &format!("{mount} && exec \"$@\"; exit 99"),
-            "sh",
-        ])
-        .arg(like.get_program())
-        .arg("run")
-        .arg(&spec)
-        .env_clear()
-        .envs(
-            like.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .current_dir(like.get_current_dir().unwrap());
+    let test = "k8_a_full_disk_is_found_before_anything_starts";
+    let Some(mut command) = bench.harness_with_mounts(test, &mount) else {
+        return;
+    };
+    command.arg("run").arg(&spec);
     refused_command(&bench, command, &["cannot be written", "--out"]);
 }
 

@@ -3,34 +3,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::{Bench, Local, Row, assert_row, skip};
-
-/// The arguments, working directory and environment of a command for another program.
-fn like(command: &Command, program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut other = Command::new(program);
-    let environment = command.get_envs();
-    other
-        .env_clear()
-        .envs(environment.filter_map(|(name, value)| Some((name, value?))))
-        .current_dir(command.get_current_dir().unwrap())
-        .stdin(Stdio::null());
-    other
-}
-
-/// Through a shell that changes something first; `"$@"` is the harness with its arguments.
-fn through_shell(bench: &Bench, script: &str, args: &[&Path]) -> Command {
-    let harness = bench.harness();
-    let mut shell = like(&harness, "sh");
-    shell
-        .args(["-c", script, "sh"])
-        .arg(harness.get_program())
-        .args(args);
-    shell
-}
+use crate::support::{Bench, Local, Row, assert_row};
 
 fn assert_all_scored(rows: &[Row], count: usize) {
     assert_eq!(rows.len(), count);
@@ -54,20 +30,11 @@ fn k10_a_disk_that_is_read_only_is_found_before_anything_starts() {
     fs::create_dir(&disk).unwrap();
     let spec = bench.spec(json!({"report": {"dir": disk.join("runs")}}));
     let mount = format!("mount -t tmpfs -o ro none {}", disk.display());
-    let probe = Command::new("unshare")
-        .args(["-Urm", "sh", "-c", &mount])
-        .output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        let why = "no user namespaces with a mount here";
-        return skip("k10_a_disk_that_is_read_only", why);
-    }
-    let harness = bench.harness();
-    let mut command = like(&harness, "unshare");
-    command
-        .args(["-Urm", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"])
-        .arg(harness.get_program())
-        .arg("run")
-        .arg(&spec);
+    let test = "k10_a_disk_that_is_read_only";
+    let Some(mut command) = bench.harness_with_mounts(test, &mount) else {
+        return;
+    };
+    command.arg("run").arg(&spec);
     let ran = bench.start(command).end();
     ran.expect(2)
         .says(&["cannot be written", "Read-only file system", "--out"]);
@@ -79,10 +46,12 @@ fn k11_few_descriptors_mean_fewer_trials_at_once() {
     let bench = Bench::new();
     bench.tasks(&["a", "b", "c", "d", "e", "f"]);
     let spec = bench.spec(json!({"concurrency": 50}));
-    let run = [Path::new("run"), &spec];
-    let ran = bench
-        .start(through_shell(&bench, "ulimit -n 64 && exec \"$@\"", &run))
-        .end();
+    let with = |limit: &str| {
+        let mut command = bench.harness_after(limit);
+        command.arg("run").arg(&spec);
+        command
+    };
+    let ran = bench.start(with("ulimit -n 64")).end();
     ran.expect(0)
         .says(&["open files, 64", "1 of the 50 environments"]);
     assert_all_scored(&bench.run().rows(), 6);
@@ -90,8 +59,7 @@ fn k11_few_descriptors_mean_fewer_trials_at_once() {
     assert!(bench.run().text("spec.yaml").contains("environments: 50"));
 
     let before = bench.runs();
-    let none = through_shell(&bench, "ulimit -n 40 && exec \"$@\"", &run);
-    let ran = bench.start(none).end();
+    let ran = bench.start(with("ulimit -n 40")).end();
     ran.expect(2)
         .says(&["open files, 40", "no room", "ulimit -Hn"]);
     assert_eq!(bench.runs(), before);
@@ -102,8 +70,8 @@ fn k11_a_soft_limit_is_raised() {
     let bench = Bench::new();
     bench.tasks(&["a", "b"]);
     let spec = bench.spec(json!({"concurrency": 50}));
-    let run = [Path::new("run"), &spec];
-    let command = through_shell(&bench, "ulimit -Sn 64 && exec \"$@\"", &run);
+    let mut command = bench.harness_after("ulimit -Sn 64");
+    command.arg("run").arg(spec);
     let ran = bench.start(command).end();
     ran.expect(0);
     assert!(!ran.stderr.contains("open files"), "{}", ran.stderr);
@@ -137,8 +105,8 @@ fn k18_a_run_ends_well_though_nobody_reads_what_it_says() {
     let bench = Bench::new();
     bench.tasks(&["a", "b"]);
     let spec = bench.spec(json!({}));
-    let run = [Path::new("run"), &spec];
-    let closed = through_shell(&bench, "exec \"$@\" >&- 2>&-", &run);
+    let mut closed = bench.harness_after("exec >&- 2>&-");
+    closed.arg("run").arg(&spec);
     bench.start(closed).end().expect(0);
     assert_all_scored(&bench.run().rows(), 2);
 
@@ -154,7 +122,7 @@ fn k18_a_run_ends_well_though_nobody_reads_what_it_says() {
             .status();
         status.unwrap().code()
     };
-    assert_eq!(deaf(&run), Some(0));
+    assert_eq!(deaf(&[Path::new("run"), &spec]), Some(0));
     assert_eq!(bench.runs().len(), 2);
     assert_all_scored(&bench.run().rows(), 2);
     assert_eq!(deaf(&[Path::new("list")]), Some(0));
@@ -179,7 +147,7 @@ fn k20_a_program_that_is_replaced_finishes_its_run() {
     let program = bench.path("harness");
     let harness = bench.harness();
     fs::copy(harness.get_program(), &program).unwrap();
-    let mut command = like(&harness, &program);
+    let mut command = bench.program(&program);
     command.arg("run").arg(spec).env("FLEET_API_KEY", "any");
     let mut running = bench.start(command);
     running.until("the first agent at work", || marks.join("a").exists());

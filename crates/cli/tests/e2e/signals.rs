@@ -78,22 +78,11 @@ fn ctrl_c_in_a_terminal_is_not_written_into_the_live_area() {
 /// The binary in a terminal of its own, where what comes to its input is typed.
 fn in_a_terminal(bench: &Bench, args: &[&str]) -> Command {
     let harness = bench.harness();
-    let line = format!(
-        "exec '{}' '{}'",
-        harness.get_program().display(),
-        args.join("' '")
-    );
-    let mut terminal = Command::new("script");
+    let words = [harness.get_program().to_str().unwrap(), &args.join("' '")].join("' '");
+    let mut terminal = bench.program("script");
     terminal
-        .args(["-qefc", &line, "/dev/null"])
-        .env_clear()
-        .envs(
-            harness
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
+        .args(["-qefc", &format!("exec '{words}'"), "/dev/null"])
         .env("TERM", "xterm")
-        .current_dir(bench.path(""))
         .stdin(Stdio::piped());
     terminal
 }
@@ -273,34 +262,11 @@ fn k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing() {
         json!({"report": {"dir": disk.join("runs")}, "concurrency": 1}),
     );
     let mount = format!("mount -t tmpfs -o size=24m none {}", disk.display());
-    let probe = Command::new("unshare")
-        .args(["-Urm", "sh", "-c", &mount])
-        .output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        return crate::support::skip(
-            "k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing",
-            "no user namespaces",
-        );
-    }
-    let like = bench.harness();
-    let mut command = Command::new("unshare");
-    command
-        .args([
-            "-Urm",
-            "sh",
-            "-c",
-            &format!("{mount} && exec \"$@\"; exit 99"),
-            "sh",
-        ])
-        .arg(like.get_program())
-        .arg("run")
-        .arg(&spec)
-        .env_clear()
-        .envs(
-            like.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .current_dir(like.get_current_dir().unwrap());
+    let test = "k8_a_journal_that_cannot_grow_stops_the_run_and_leaks_nothing";
+    let Some(mut command) = bench.harness_with_mounts(test, &mount) else {
+        return;
+    };
+    command.arg("run").arg(&spec);
     let ran = bench.start(command).end();
     ran.expect(5).says(&["the disk is full", "could not go on"]);
     bench.assert_nothing_alive(Duration::from_secs(2));

@@ -2,6 +2,7 @@
 //! is left. Nothing here knows what a test is about.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -54,7 +55,43 @@ impl Bench {
 
     /// The binary with nothing of the caller's environment but what programs need to be found.
     pub(crate) fn harness(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        self.program(env!("CARGO_BIN_EXE_harness"))
+    }
+
+    /// The binary after a shell has changed something first.
+    pub(crate) fn harness_after(&self, script: &str) -> Command {
+        let mut shell = self.program("sh");
+        self.add_harness(&mut shell, script);
+        shell
+    }
+
+    /// The binary where only it and this shell see the file systems that the shell mounts. None, and a word about it,
+    /// where the user of `test` may not mount.
+    pub(crate) fn harness_with_mounts(&self, test: &str, script: &str) -> Option<Command> {
+        const OWN: &str = "-Urm";
+        let probe = self
+            .program("unshare")
+            .args([OWN, "sh", "-c", script])
+            .output();
+        if !probe.is_ok_and(|probe| probe.status.success()) {
+            skip(test, "no user namespaces with a mount here");
+            return None;
+        }
+        let mut command = self.program("unshare");
+        command.args([OWN, "sh"]);
+        self.add_harness(&mut command, script);
+        Some(command)
+    }
+
+    fn add_harness(&self, shell: &mut Command, script: &str) {
+        let harness = self.harness();
+        shell.args(["-c", &format!("{script} && exec \"$@\"; exit 99"), "sh"]);
+        shell.arg(harness.get_program());
+    }
+
+    /// Another program in the binary's place.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -67,10 +104,7 @@ impl Bench {
     }
 
     /// Runs the binary to its end.
-    pub(crate) fn call<I: AsRef<std::ffi::OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = I>,
-    ) -> Finished {
+    pub(crate) fn call<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Finished {
         let mut command = self.harness();
         command.args(args);
         self.start(command).end()

@@ -15,7 +15,7 @@ pub mod schema;
 mod services;
 mod state;
 
-pub use cell::{Cell, compare_cells};
+pub use cell::{Cell, read_cell};
 pub use open::{OpenError, open_current, open_current_read_only, open_seed};
 pub use routes::router;
 #[cfg(test)]

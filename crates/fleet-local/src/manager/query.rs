@@ -6,7 +6,7 @@ use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::{Batch, Connection, ErrorCode, ToSql, types};
 use serde_json::Value;
 
-use super::cell::Cell;
+use super::cell::{read_cell, weight};
 use super::open::confine;
 
 /// Virtual-machine steps between two looks at the clock: about a millisecond of work.
@@ -141,8 +141,8 @@ pub fn run(
         }
         let mut values = Vec::with_capacity(columns.len());
         for index in 0..columns.len() {
-            let cell = Cell::from_ref(row.get_ref(index).map_err(failed)?);
-            bytes += cell.weight() + 1;
+            let cell = read_cell(row.get_ref(index).map_err(failed)?);
+            bytes += weight(&cell) + 1;
             values.push(cell.to_json());
         }
         if bytes > limits.bytes {

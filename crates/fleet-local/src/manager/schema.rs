@@ -3,7 +3,7 @@
 use fleet_api::types::manager::{ColumnSchema, TableSchema};
 use rusqlite::Connection;
 
-use super::cell::Cell;
+use super::cell::read_cell;
 
 /// What the diff must know of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ColumnS
     let mut statement = connection.prepare("SELECT cid, name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?) ORDER BY cid")?;
     let rows = statement.query_map([table], |row| {
         let pk: i64 = row.get(5)?;
-        let default = Cell::from_ref(row.get_ref(4)?);
+        let default = read_cell(row.get_ref(4)?);
         Ok(ColumnSchema {
             cid: Some(row.get(0)?),
             name: row.get(1)?,

@@ -99,7 +99,14 @@ impl Value {
 
     /// The order of `ORDER BY … COLLATE BINARY`: NULL, then numbers by value, then text by bytes,
     /// then blobs by bytes (`SQLite`, "Datatypes in `SQLite`", §4.1).
-    pub(in crate::manager) fn order(&self, other: &Self) -> Ordering {
+    ///
+    /// ```
+    /// use fleet_api::manager::Value;
+    ///
+    /// assert!(Value::Integer(10).order(&Value::from("9")).is_lt());
+    /// assert!(Value::Integer(1).order(&Value::Real(1.0)).is_eq());
+    /// ```
+    pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
             (Self::Real(a), Self::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
@@ -293,6 +300,37 @@ impl<T: FromValue> FromValue for Option<T> {
         match value {
             Value::Null => Some(None),
             other => T::from_value(other).map(Some),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_reals_compare_exactly() {
+        use Ordering::{Equal, Greater, Less};
+        // 2^53 + 1, for which there is no double.
+        let big = 9_007_199_254_740_993_i64;
+        for (left, right, order) in [
+            (
+                Value::Integer(big),
+                Value::Real(9_007_199_254_740_992.0),
+                Greater,
+            ),
+            (Value::Integer(1), Value::Real(1.0), Equal),
+            (Value::Integer(-1), Value::Real(-1.5), Greater),
+            (Value::Integer(1), Value::Real(1.5), Less),
+            (Value::Integer(i64::MAX), Value::Real(f64::INFINITY), Less),
+            (
+                Value::Integer(i64::MIN),
+                Value::Real(f64::NEG_INFINITY),
+                Greater,
+            ),
+        ] {
+            assert_eq!(left.order(&right), order, "{left} {right}");
+            assert_eq!(right.order(&left), order.reverse(), "{right} {left}");
         }
     }
 }

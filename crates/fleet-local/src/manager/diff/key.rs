@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::difference::Row;
-use crate::manager::cell::{Cell, compare_cells};
+use crate::manager::cell::Cell;
 use crate::manager::schema::{TableShape, quote};
 
 /// By what the rows of a table are paired.
@@ -58,7 +58,7 @@ impl Key {
         let by = |pairs: &mut dyn Iterator<Item = (&Cell, &Cell)>| {
             let mut has_null = false;
             for (a, b) in pairs {
-                match compare_cells(a, b) {
+                match a.order(b) {
                     Ordering::Equal => has_null |= a.is_null(),
                     unequal => return unequal,
                 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::difference::{DiffError, Difference, Row, Table};
 use super::key::Key;
-use crate::manager::cell::Cell;
+use crate::manager::cell::{Cell, read_cell};
 use crate::manager::schema::{TableShape, shapes};
 
 /// Compares two databases and hands every difference to `visit`, table by table in name order, rows in key order.
@@ -127,7 +127,7 @@ impl Rows<'_> {
             return Ok(None);
         };
         let cells = (1..=self.columns.len())
-            .map(|index| Ok(Cell::from_ref(row.get_ref(index)?)))
+            .map(|index| Ok(read_cell(row.get_ref(index)?)))
             .collect::<rusqlite::Result<_>>()?;
         Ok(Some(Row {
             rowid: row.get(0)?,
