@@ -2,10 +2,11 @@
 
 use process_tree::{Stray, StraysEnd};
 use run_record::{InstanceId, RunRecord};
+use tokio::time::Instant;
 
 use super::plan::{LiveInstance, RecoveryPlan};
 use crate::recorder::JournalBroken;
-use crate::runner::{Notice, StopLevel, sweep_in_time};
+use crate::runner::{LISTING, Notice, StopLevel, Strays, sweep_in_time};
 use crate::trial::{TrialContext, keep_finished};
 
 /// How often the service is asked for the run's instances before it is given up, and the pause after a failure.
@@ -44,8 +45,9 @@ pub(crate) async fn recover(
     if !plan.releases.is_empty() || !plan.close.is_empty() {
         let run = context.service_run_id();
         let service = context.service.as_ref();
-        let strays = plan.releases.iter().any(|(_, _, known)| known.is_none());
-        let swept = sweep_in_time(service, &context.stop, &run, strays, &plan.kept()).await;
+        let unknown = plan.releases.iter().filter(|(_, _, known)| known.is_none());
+        let strays = Strays::of(record, unknown.count(), Instant::now() + LISTING);
+        let swept = sweep_in_time(service, &context.stop, &run, &strays, &plan.kept()).await;
         let closed = swept.closed.into_iter().collect();
         let released = plan.released(&closed, swept.proven_empty);
         if !released.is_empty() {

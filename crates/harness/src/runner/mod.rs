@@ -18,4 +18,4 @@ pub(crate) use admission::{Admission, EnvironmentPermit};
 pub(crate) use dispatcher::Notice;
 pub(crate) use pacing::Place;
 pub(crate) use stop::{StopLevel, StopSignal};
-pub(crate) use sweep::{SWEEP_BUDGET, sweep_in_time};
+pub(crate) use sweep::{LISTING, SWEEP_BUDGET, Strays, sweep_in_time};

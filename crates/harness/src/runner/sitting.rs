@@ -16,7 +16,7 @@ use run_record::{
     RunRecord, TeardownOutcome, TrialId, TrialRecord, Verdict,
 };
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::admission::Admission;
 use super::deadline::Deadline;
@@ -25,7 +25,7 @@ use super::events::{RunEvent, View};
 use super::executor::execute;
 use super::run::RunSignal;
 use super::stop::StopControl;
-use super::sweep::{Swept, sweep_in_time};
+use super::sweep::{Strays, Swept, sweep_in_time};
 use crate::lease::{Beat, Beats, Heartbeats};
 use crate::plan::{FinishedWork, Plan, TrialPlan};
 use crate::recorder::Recorder;
@@ -101,6 +101,7 @@ pub(crate) async fn sit(
         notices,
         job,
         adopted: Mutex::default(),
+        strays_until: Mutex::default(),
         spec: sitting.spec,
     });
     let mut ears = Ears {
@@ -322,10 +323,20 @@ where
     // Nobody takes over what is still there of earlier sittings.
     context.adopted().clear();
     let open = dispatcher.record().open_leases();
-    let expects_strays = open.iter().any(|lease| lease.instance.is_none());
+    let unknown = open.iter().filter(|lease| lease.instance.is_none()).count();
+    let strays = Strays::of(dispatcher.record(), unknown, context.strays_until());
+    let patience = strays.until.saturating_duration_since(Instant::now());
+    if unknown > 0 && !patience.is_zero() {
+        let patience = patience.as_secs_f64().ceil();
+        dispatcher.tell(RunEvent::Warning {
+            message: &format!(
+                "creates without an answer: {unknown}; what they may have made is looked for and closed, for {patience} s at most"
+            ),
+        });
+    }
     let (run, nothing) = (context.service_run_id(), HashSet::new());
     let service = context.service.as_ref();
-    let looking = sweep_in_time(service, &context.stop, &run, expects_strays, &nothing);
+    let looking = sweep_in_time(service, &context.stop, &run, &strays, &nothing);
     let swept = drive(dispatcher, ears, looking).await.unwrap_or_default();
     if !swept.proven_empty {
         return swept;

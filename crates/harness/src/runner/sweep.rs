@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleet_api::types::{self, RunId};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use run_record::{InstanceId, TeardownOutcome};
+use run_record::{InstanceId, RunRecord, TeardownOutcome};
 use tokio::time::Instant;
 
 use super::stop::{StopLevel, StopSignal};
@@ -30,8 +30,33 @@ const PASSES: u32 = 5;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long listings must be empty if a create was left unanswered: longer than a service takes to list what it made.
-const SETTLING: Duration = Duration::from_secs(5);
+/// How long a service may take to list what it made.
+pub(crate) const LISTING: Duration = Duration::from_secs(5);
+
+/// Creates that were left without an answer: each may have made an instance that nobody knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Strays {
+    /// How many there are at most.
+    pub(crate) count: usize,
+    /// When those that were not listed are none.
+    pub(crate) until: Instant,
+    /// Instances whose creates were answered: none of these is a stray.
+    pub(crate) known: HashSet<InstanceId>,
+}
+
+impl Strays {
+    /// What creates of `record` may have left, if it shows until then.
+    pub(crate) fn of(record: &RunRecord, count: usize, until: Instant) -> Self {
+        let attempts = record.trials.iter().flat_map(|trial| &trial.attempts);
+        Self {
+            count,
+            until,
+            known: attempts
+                .filter_map(|attempt| attempt.instance.clone())
+                .collect(),
+        }
+    }
+}
 
 /// How long all of it may take, the longest pause that a service may ask for included; and how long after the run
 /// was told to hurry.
@@ -46,7 +71,7 @@ pub(crate) async fn sweep_in_time(
     service: &dyn Service,
     stop: &StopSignal,
     run: &RunId,
-    expects_strays: bool,
+    strays: &Strays,
     kept: &HashSet<InstanceId>,
 ) -> Swept {
     let hurry = async {
@@ -57,7 +82,7 @@ pub(crate) async fn sweep_in_time(
     // Giving up on the look leaves what it would have proven unproven; what it found is answered all the same.
     tokio::select! {
         biased;
-        () = sweep(service, run, expects_strays, kept, &mut swept) => {}
+        () = sweep(service, run, strays, kept, &mut swept) => {}
         () = tokio::time::sleep(SWEEP_BUDGET) => {}
         () = hurry => {}
     }
@@ -66,17 +91,17 @@ pub(crate) async fn sweep_in_time(
 
 /// Closes what lives of `run` until it is proven that nothing does, or the passes are used up.
 ///
-/// `expects_strays` says that a create was left unanswered, so that listings must stay empty for a while. What is in
-/// `kept` is still needed and stays. What was found so far is in `swept` at every moment.
+/// An empty listing is no proof while one of the `strays` may still show up. What is in `kept` is still needed and
+/// stays. What was found so far is in `swept` at every moment.
 async fn sweep(
     service: &dyn Service,
     run: &RunId,
-    expects_strays: bool,
+    strays: &Strays,
     kept: &HashSet<InstanceId>,
     swept: &mut Swept,
 ) {
     let mut empty_since: Option<Instant> = None;
-    let mut found = false;
+    let (mut found, mut shown) = (false, HashSet::new());
     let mut passes = 0;
     while passes < PASSES {
         let Some(live) = living(service, run, kept).await else {
@@ -85,13 +110,10 @@ async fn sweep(
             continue;
         };
         if live.is_empty() {
-            // A service may list a fresh instance late, so one empty listing is not always enough.
-            let needed = match (expects_strays, found) {
-                (true, _) => SETTLING,
-                (false, true) => PAUSE,
-                (false, false) => Duration::ZERO,
-            };
-            if empty_since.get_or_insert_with(Instant::now).elapsed() >= needed {
+            let awaits = shown.len() < strays.count && Instant::now() < strays.until;
+            // What was found is gone when two listings say so.
+            let needed = if found { PAUSE } else { Duration::ZERO };
+            if empty_since.get_or_insert_with(Instant::now).elapsed() >= needed && !awaits {
                 swept.proven_empty = true;
                 swept.unconfirmed.clear();
                 return;
@@ -102,6 +124,8 @@ async fn sweep(
         passes += 1;
         found = true;
         empty_since = None;
+        let unknown = live.iter().map(|id| InstanceId::new(id.as_str()));
+        shown.extend(unknown.filter(|id| !strays.known.contains(id)));
         close_all(service, live, swept).await;
     }
 }

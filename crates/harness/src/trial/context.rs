@@ -10,11 +10,12 @@ use redact::Redactor;
 use run_record::{Event, Failure, InstanceId, RunId, RunLayout, TrialId};
 use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use super::written;
 use crate::lease::{Beats, Heartbeats, KeptAlive};
 use crate::recorder::{JournalBroken, Recorder};
-use crate::runner::{Admission, LivePhase, Notice, StopLevel, StopSignal};
+use crate::runner::{Admission, LISTING, LivePhase, Notice, StopLevel, StopSignal};
 use crate::sessions::SessionJob;
 use crate::spec::{RunSpec, TTL_MARGIN, VERIFY_TIMEOUT};
 use crate::world::{Agents, Service};
@@ -42,6 +43,8 @@ pub(crate) struct TrialContext {
     pub(crate) job: SessionJob,
     /// Instances of finished work that are kept alive until their trial takes them over.
     pub(crate) adopted: Mutex<HashMap<InstanceId, KeptAlive>>,
+    /// When the last instance shows up, if any, whose create was left without an answer in this sitting.
+    pub(crate) strays_until: Mutex<Option<Instant>>,
 }
 
 /// How long an event may take to be durable once the run is told to hurry: a disk that hangs must not keep instances.
@@ -85,6 +88,24 @@ impl TrialContext {
     pub(crate) fn adopted(&self) -> MutexGuard<'_, HashMap<InstanceId, KeptAlive>> {
         // A map is whole whatever panicked while it was locked.
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A create was left without an answer; what it may have made shows up within this time.
+    pub(crate) fn expect_stray(&self, within: Duration) {
+        let mut until = self
+            .strays_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *until = (*until).max(Some(Instant::now() + within));
+    }
+
+    /// When everything is listed that creates without an answer may have made. Those of earlier sittings left long ago.
+    pub(crate) fn strays_until(&self) -> Instant {
+        let until = *self
+            .strays_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.unwrap_or_else(|| Instant::now() + LISTING)
     }
 
     /// The run's id in the service's words.
