@@ -201,8 +201,9 @@ impl World {
         }
         judge.at_the_end(&self.fleet).await;
         let record = self.disk.record().expect("the plan is durable");
-        judge.sessions(&record, &self.fleet, self.spec.fleet.sessions);
-        if self.spec.limits.run_deadline.is_none() {
+        let all_done = self.spec.limits.run_deadline.is_none();
+        judge.sessions(&record, &self.fleet, self.spec.fleet.sessions, all_done);
+        if all_done {
             // The last sittings have fair weather, so whatever could be done is done.
             let open = |trial: &&run_record::TrialRecord| trial.status != TrialStatus::Scored;
             let without = record.trials.iter().find(open);
