@@ -39,10 +39,12 @@ impl Disk {
         }
     }
 
-    /// For a new sitting, of which `fails` percent of the syncs fail.
+    /// For a new sitting, of which `fails` percent of the syncs fail. What is read at its beginning is synced, as a
+    /// journal that is resumed is.
     pub(super) fn open(&self, fails: u64) -> Store {
         let mut content = self.content.lock().unwrap();
         content.sitting += 1;
+        content.durable = content.entries.len();
         Store {
             disk: self.clone(),
             sitting: content.sitting,

@@ -100,7 +100,8 @@ impl Journal {
         Ok(Self::over(file, path, 1, 0))
     }
 
-    /// Opens a journal that was replayed, cutting a torn tail, to go on after its last entry.
+    /// Opens a journal that was replayed, cutting a torn tail, to go on after its last entry. All that was read is
+    /// durable then.
     pub fn resume(path: &Path, replay: &Replay) -> Result<Self, JournalError> {
         let failed = |action| io_error(action, path);
         let file = OpenOptions::new()
@@ -116,8 +117,9 @@ impl Journal {
         }
         if replay.torn > 0 {
             file.set_len(replay.good_len).map_err(failed("cut"))?;
-            file.sync_all().map_err(failed("sync"))?;
         }
+        // Whoever wrote the last lines may have died before they were synced, and what was read of them is told now.
+        file.sync_all().map_err(failed("sync"))?;
         Ok(Self::over(file, path, replay.last_seq + 1, replay.good_len))
     }
 
