@@ -46,8 +46,12 @@ pub(crate) async fn recover(
         let run = context.service_run_id();
         let service = context.service.as_ref();
         let unknown = plan.releases.iter().filter(|(_, _, known)| known.is_none());
-        let strays = Strays::of(record, unknown.count(), Instant::now() + LISTING);
+        let unknown = unknown.count();
+        let strays = Strays::of(record, unknown, Instant::now() + LISTING);
         let swept = sweep_in_time(service, &context.stop, &run, &strays, &plan.kept()).await;
+        // Trials need not wait for what is still under way: the look at the end of this sitting does.
+        let found = swept.closed.iter().filter(|id| !strays.known.contains(id));
+        context.inherit_doubts(unknown.saturating_sub(found.count()));
         let closed = swept.closed.into_iter().collect();
         let released = plan.released(&closed, swept.proven_empty);
         if !released.is_empty() {

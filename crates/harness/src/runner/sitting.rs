@@ -25,7 +25,7 @@ use super::events::{RunEvent, View};
 use super::executor::execute;
 use super::run::RunSignal;
 use super::stop::StopControl;
-use super::sweep::{Strays, Swept, sweep_in_time};
+use super::sweep::{LISTING, Strays, Swept, sweep_in_time};
 use crate::lease::{Beat, Beats, Heartbeats};
 use crate::plan::{FinishedWork, Plan, TrialPlan};
 use crate::recorder::Recorder;
@@ -101,7 +101,7 @@ pub(crate) async fn sit(
         notices,
         job,
         adopted: Mutex::default(),
-        strays_until: Mutex::default(),
+        doubts: Mutex::default(),
         spec: sitting.spec,
     });
     let mut ears = Ears {
@@ -322,15 +322,13 @@ where
 {
     // Nobody takes over what is still there of earlier sittings.
     context.adopted().clear();
-    let open = dispatcher.record().open_leases();
-    let unknown = open.iter().filter(|lease| lease.instance.is_none()).count();
-    let strays = Strays::of(dispatcher.record(), unknown, context.strays_until());
+    let strays = strays(context, dispatcher.record());
     let patience = strays.until.saturating_duration_since(Instant::now());
-    if unknown > 0 && !patience.is_zero() {
-        let patience = patience.as_secs_f64().ceil();
+    if strays.count > 0 && !patience.is_zero() {
+        let (count, patience) = (strays.count, patience.as_secs_f64().ceil());
         dispatcher.tell(RunEvent::Warning {
             message: &format!(
-                "creates without an answer: {unknown}; what they may have made is looked for and closed, for {patience} s at most"
+                "creates without an answer: {count}; what they may have made is looked for and closed, for {patience} s at most"
             ),
         });
     }
@@ -354,6 +352,16 @@ where
         let _ = drive(dispatcher, ears, recording).await;
     }
     swept
+}
+
+/// What creates without an answer may have left, of this sitting and of those before.
+fn strays(context: &TrialContext, record: &RunRecord) -> Strays {
+    let open = record.open_leases();
+    let unknown = open.iter().filter(|lease| lease.instance.is_none());
+    let doubts = context.doubts();
+    // Without a doubt of this sitting their creates left long ago.
+    let until = doubts.until.unwrap_or_else(|| Instant::now() + LISTING);
+    Strays::of(record, unknown.count() + doubts.inherited, until)
 }
 
 /// The end of a run whose journal takes no more: known to this process, and to nobody after it.

@@ -363,6 +363,15 @@ impl Line {
         &self,
         effect: impl FnOnce(&mut State, &Dice) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.carry_from(false, effect).await
+    }
+
+    /// As [`Line::carry`]; a call that `outlives` its harness arrives by chance although that is dead.
+    async fn carry_from<T>(
+        &self,
+        outlives: bool,
+        effect: impl FnOnce(&mut State, &Dice) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let dice = &self.fleet.dice;
         let weather = self.fleet.state().weather;
         let slow = dice.chance(weather.slow);
@@ -372,7 +381,9 @@ impl Line {
             dice.millis(1, 300)
         };
         tokio::time::sleep(way / 2).await;
-        self.hang_up_if_dead().await;
+        if !outlives || dice.chance(50) {
+            self.hang_up_if_dead().await;
+        }
         let fate = self.fate(weather);
         let answer = {
             let mut state = self.fleet.state();
@@ -462,7 +473,7 @@ impl Service for Line {
                 }
                 Ok(seen)
             };
-            line.carry(effect).await
+            line.carry_from(true, effect).await
         });
         async move { sent.await.expect("a call ends with an answer") }.boxed()
     }

@@ -43,9 +43,21 @@ pub(crate) struct TrialContext {
     pub(crate) job: SessionJob,
     /// Instances of finished work that are kept alive until their trial takes them over.
     pub(crate) adopted: Mutex<HashMap<InstanceId, KeptAlive>>,
-    /// When the last instance shows up, if any, whose create was left without an answer in this sitting.
-    pub(crate) strays_until: Mutex<Option<Instant>>,
+    /// What creates without an answer may have left.
+    pub(crate) doubts: Mutex<Doubts>,
 }
+
+/// Creates of which it is not known what they made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Doubts {
+    /// When everything is listed that they may have made.
+    pub(crate) until: Option<Instant>,
+    /// Those of them that an earlier sitting left, whose attempts have their end.
+    pub(crate) inherited: usize,
+}
+
+/// How long a create may take to reach the service after nobody waits for its answer any more.
+const UNDER_WAY: Duration = Duration::from_secs(15);
 
 /// How long an event may take to be durable once the run is told to hurry: a disk that hangs must not keep instances.
 const RECORD_IN_A_HURRY: Duration = Duration::from_secs(2);
@@ -90,22 +102,37 @@ impl TrialContext {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A create was left without an answer; what it may have made shows up within this time.
-    pub(crate) fn expect_stray(&self, within: Duration) {
-        let mut until = self
-            .strays_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(Some(Instant::now() + within));
+    /// Nobody waits for the answer of a create any more, which may not have arrived yet.
+    pub(crate) fn left_under_way(&self) {
+        self.doubt(UNDER_WAY + LISTING);
     }
 
-    /// When everything is listed that creates without an answer may have made. Those of earlier sittings left long ago.
-    pub(crate) fn strays_until(&self) -> Instant {
-        let until = *self
-            .strays_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        until.unwrap_or_else(|| Instant::now() + LISTING)
+    /// A create has its effect or never will, and it is not known which.
+    pub(crate) fn left_in_doubt(&self) {
+        self.doubt(LISTING);
+    }
+
+    /// An earlier sitting died over creates without an answer, as many as are not found by now.
+    pub(crate) fn inherit_doubts(&self, creates: usize) {
+        if creates > 0 {
+            self.left_under_way();
+            self.doubts_mut().inherited += creates;
+        }
+    }
+
+    /// What is in doubt now.
+    pub(crate) fn doubts(&self) -> Doubts {
+        *self.doubts_mut()
+    }
+
+    fn doubt(&self, time: Duration) {
+        let mut doubts = self.doubts_mut();
+        doubts.until = doubts.until.max(Some(Instant::now() + time));
+    }
+
+    fn doubts_mut(&self) -> MutexGuard<'_, Doubts> {
+        // Two numbers are whole whatever panicked while they were locked.
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run's id in the service's words.

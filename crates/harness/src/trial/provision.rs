@@ -11,7 +11,7 @@ use super::attempt::{Current, cancelled, millis};
 use super::context::{AttemptFailure, TrialContext};
 use crate::lease::KeptAlive;
 use crate::plan::FinishedWork;
-use crate::runner::{LISTING, LivePhase, Notice, SWEEP_BUDGET, StopLevel};
+use crate::runner::{LivePhase, Notice, SWEEP_BUDGET, StopLevel};
 
 /// Our claim on an instance. It is given back by `teardown::release`, never by a drop.
 #[derive(Debug)]
@@ -173,7 +173,7 @@ async fn create(
             }
             Some(Err(error)) => error,
             None => {
-                context.expect_stray(UNDER_WAY + LISTING);
+                context.left_under_way();
                 return stopped(true);
             }
         };
@@ -182,11 +182,10 @@ async fn create(
         ambiguous |= error.is_ambiguous();
         if error.is_ambiguous() {
             // Without patience of ours it may be still on its way; a broken connection has brought it or never will.
-            let way = match error.kind() {
-                ServiceError::Timeout { .. } => UNDER_WAY,
-                _ => Duration::ZERO,
-            };
-            context.expect_stray(way + LISTING);
+            match error.kind() {
+                ServiceError::Timeout { .. } => context.left_under_way(),
+                _ => context.left_in_doubt(),
+            }
         }
         let waited = refused_since.get_or_insert_with(Instant::now).elapsed();
         if !(error.is_quota() || too_fast) || waited >= context.spec.environment.quota_timeout {
@@ -218,9 +217,6 @@ async fn create(
 /// answer names the instance; without it only the service's listing does, which may be late.
 const ANSWER_AFTER_STOP: Duration = Duration::from_secs(8);
 const ANSWER_IN_A_HURRY: Duration = Duration::from_secs(2);
-
-/// How long a create may take to reach the service after we stopped waiting for its answer.
-const UNDER_WAY: Duration = Duration::from_secs(15);
 
 /// A pure wait, given up when no agent would be started any more.
 async fn unless_stopped<T>(context: &TrialContext, wait: impl Future<Output = T>) -> Option<T> {
