@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "S6",
         fault: "A create is carried out and its answer is lost",
-        then: "Ambiguous, never assumed to have failed: asked again under the same request id, then looked for by run id. What is found is used or closed.",
+        then: "Ambiguous, never assumed to have failed: asked again under the same request id, then looked for by run id until it must have shown. What is found is used or closed.",
         guards: &[Instances, Once],
     },
     Row {
