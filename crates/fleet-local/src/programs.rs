@@ -1,4 +1,4 @@
-//! Programs that run for a request: judges, verifiers, readers of documents. Whoever started one may be dropped at any moment (a
+//! Programs that run for a request: judges, verifiers, what verifiers in Python need, readers of documents. Whoever started one may be dropped at any moment (a
 //! client hangs up, the time is up, the server ends); the program is then killed, and the server can wait until it is gone.
 
 use std::ops::{Deref, DerefMut};
@@ -8,25 +8,33 @@ use process_tree::{ProcessTree, Shim, SpawnError, TreeCommand, TreeExit};
 use tokio_util::task::TaskTracker;
 
 /// All that were started through it. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Programs {
+    shim: Shim,
     /// Starts, and the ends of what nobody waits for any more.
     tasks: TaskTracker,
     leftovers: Arc<Mutex<Vec<String>>>,
 }
 
 impl Programs {
+    pub(crate) fn new(shim: Shim) -> Self {
+        Self {
+            shim,
+            tasks: TaskTracker::new(),
+            leftovers: Arc::default(),
+        }
+    }
+
     /// Starts a program. `what` it is called, should processes of it survive.
     pub(crate) async fn start(
         &self,
         what: &'static str,
-        shim: &Shim,
         command: TreeCommand,
     ) -> Result<Program, SpawnError> {
-        let (programs, shim) = (self.clone(), shim.clone());
+        let programs = self.clone();
         // A task of its own: a start that nobody waits for any more ends in a program that is dropped, and not in one unknown.
         let starting = self.tasks.spawn(async move {
-            let tree = process_tree::spawn(&shim, command).await?;
+            let tree = process_tree::spawn(&programs.shim, command).await?;
             Ok(Program {
                 what,
                 tree: Some(tree),

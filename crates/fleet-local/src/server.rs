@@ -114,24 +114,13 @@ impl Server {
         let http = http_client().map_err(StartError::Http)?;
         let judge = config
             .judge
-            .map(|judge| {
-                Judge::new(
-                    judge,
-                    config.shim.clone(),
-                    loaded.dirs.verifiers(),
-                    verifier.programs().clone(),
-                )
-            })
+            .map(|judge| Judge::new(judge, loaded.dirs.verifiers(), verifier.programs().clone()))
             .transpose()
             .map_err(StartError::Http)?;
         let host = Host {
             clock: Clock::new(config.clock_scale),
             verifier: Arc::clone(&verifier),
-            documents: DocumentReader::new(
-                config.shim.clone(),
-                config.harness.clone(),
-                verifier.programs().clone(),
-            ),
+            documents: DocumentReader::new(config.harness.clone(), verifier.programs().clone()),
             browser: config.browser,
             shim: config.shim,
             harness: config.harness,
@@ -210,8 +199,11 @@ impl Server {
         let ended = tokio::time::timeout(SHUTDOWN_TIMEOUT, app.supervisors.wait())
             .await
             .is_ok();
-        app.verifier.shutdown().await;
+        // Who waits for a verification has its end while there is an answer to be had; a worker that is only being
+        // made ready is let go with those who wait for it.
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, app.verifier.shutdown()).await;
         self.connections.clone().close(DRAIN_TIMEOUT).await;
+        app.verifier.shutdown().await;
         if let Some(recorder) = &self.recorder {
             recorder.flush().await;
         }

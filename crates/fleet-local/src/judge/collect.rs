@@ -1,6 +1,6 @@
 //! Files of an instance for the judge: those that patterns name within the instance's own directory, and none outside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,12 @@ pub(super) fn collect(tree: &Tree, wanted: &Wanted) -> Result<Collected, String>
         bytes: BYTES,
     };
     let mut collected = groups(tree, &wanted.groups, &mut room)?;
+    let mut seen = HashSet::new();
     for (label, path) in &wanted.files {
+        // One that is attached twice is one.
+        if !seen.insert(path) {
+            continue;
+        }
         let found = tree.locate(path);
         let found = found.ok_or_else(|| format!("{label}: the instance has no file {path:?}"))?;
         let file = room.read(tree.root(), &found.full)?;
@@ -185,6 +190,21 @@ mod tests {
         };
         let files = collect(&tree(dir), &wanted)?.remove("x").unwrap();
         Ok(files.into_iter().map(|file| file.path).collect())
+    }
+
+    #[test]
+    fn a_file_that_is_attached_twice_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        // Two of them would be more than is collected.
+        let size = usize::try_from(BYTES).unwrap() / 2 + 1;
+        std::fs::write(dir.path().join("big"), vec![b'x'; size]).unwrap();
+        let attached = |label: &str| (label.to_owned(), "big".to_owned());
+        let wanted = Wanted {
+            files: vec![attached("one"), attached("two")],
+            ..Wanted::default()
+        };
+        let collected = collect(&tree(dir.path()), &wanted).unwrap();
+        assert_eq!(collected["big"][0].bytes.len(), size);
     }
 
     /// What is read of a file that is asked for by its path.

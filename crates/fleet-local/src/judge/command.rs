@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_api::types::GradeResponse;
-use process_tree::{LeaderStatus, OutputSink, Shim, StdinSource, TreeCommand};
+use process_tree::{LeaderStatus, OutputSink, StdinSource, TreeCommand};
 use redact::Redactor;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -26,7 +26,6 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A program that is the judge.
 pub(super) struct Program<'p> {
     pub(super) words: &'p [String],
-    pub(super) shim: &'p Shim,
     /// A folder for the files of questions.
     pub(super) scratch: &'p Path,
     pub(super) programs: &'p Programs,
@@ -70,9 +69,10 @@ impl Program<'_> {
         let mut command = self.command(program, args, folder.path());
         command.stdin = StdinSource::File(file);
         // Dropped at the time limit and when the server ends, which ends it.
-        let started = self.programs.start("a judge", self.shim, command).await;
+        let started = self.programs.start("a judge", command).await;
         let mut tree = started.map_err(|error| failed(error_chain(&error)))?;
         let exit = tree.wait().await;
+        // Whatever is said of it: it has the server's environment, and may quote it.
         let text = |bytes: &Option<Vec<u8>>| {
             let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
             self.redactor.text(&text).into_owned()
@@ -86,11 +86,9 @@ impl Program<'_> {
                 last.unwrap_or_default()
             )));
         }
-        let stdout = text(&exit.stdout.memory);
-        let whole = serde_json::from_str(stdout.trim()).ok();
-        let last = || serde_json::from_slice(exit.last_json_line.as_deref()?).ok();
-        whole
-            .or_else(last)
+        [&exit.stdout.memory, &exit.last_json_line]
+            .into_iter()
+            .find_map(|printed| serde_json::from_str(text(printed).trim()).ok())
             .ok_or_else(|| failed(format!("{program} printed no JSON answer like {like}")))
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleet_api::types::{GradeBody, GradeResponse, Rubric};
-use process_tree::Shim;
 use redact::{Redactor, names_a_secret};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, json};
@@ -91,7 +90,6 @@ pub(super) struct Question<'q> {
 #[derive(Debug)]
 pub(crate) struct Judge {
     config: JudgeConfig,
-    shim: Shim,
     scratch: PathBuf,
     http: reqwest::Client,
     running: Semaphore,
@@ -103,7 +101,6 @@ impl Judge {
     /// `scratch` is a folder for the files of gradings.
     pub(crate) fn new(
         config: JudgeConfig,
-        shim: Shim,
         scratch: PathBuf,
         programs: Programs,
     ) -> Result<Self, reqwest::Error> {
@@ -113,7 +110,6 @@ impl Judge {
         Ok(Self {
             redactor: redactor(&config.engine),
             config,
-            shim,
             scratch,
             http,
             running: Semaphore::new(PARALLEL),
@@ -218,7 +214,6 @@ impl Judge {
         match &self.config.engine {
             JudgeEngine::Command(words) => Engine::Program(Program {
                 words,
-                shim: &self.shim,
                 scratch: &self.scratch,
                 programs: &self.programs,
                 redactor: &self.redactor,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
-use process_tree::{LeaderStatus, OutputSink, Shim, StdinSource, TreeCommand, TreeExit};
+use process_tree::{LeaderStatus, OutputSink, StdinSource, TreeCommand, TreeExit};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use sandbox::{Gate, Layers, find_program};
@@ -49,7 +49,6 @@ struct Definition {
 
 /// What one run needs besides its definition.
 pub(super) struct Run<'run> {
-    pub(super) shim: &'run Shim,
     pub(super) programs: &'run Programs,
     pub(super) key: Option<&'run str>,
     pub(super) call: &'run CallArguments,
@@ -185,7 +184,7 @@ fn tree_command(mut words: Vec<OsString>, folder: &Folder, door: Door<'_>) -> Tr
 
 /// Starts the command, lets it through its gate, and waits for its end.
 async fn execute(run: &Run<'_>, command: TreeCommand, gate: Option<&Gate>) -> Outcome {
-    let started = run.programs.start("a verifier", run.shim, command).await;
+    let started = run.programs.start("a verifier", command).await;
     let mut tree = match started {
         Ok(tree) => tree,
         Err(error) => {

@@ -104,10 +104,11 @@ impl VerifierService {
         fs::create_dir_all(&config.data_dir).map_err(SetupError)?;
         let confinement = Arc::new(Confinement::new(&config.sandbox, &config.base_url));
         let passes = Arc::new(Passes::default());
+        let programs = Programs::new(config.shim.clone());
         let python = PythonRuntime::new(RuntimeConfig {
             passes: Arc::clone(&passes),
             python: config.python.clone(),
-            shim: config.shim.clone(),
+            programs: programs.clone(),
             base_url: config.base_url.clone(),
             confinement: Arc::clone(&confinement),
         });
@@ -117,7 +118,7 @@ impl VerifierService {
             python,
             confinement,
             passes,
-            programs: Programs::default(),
+            programs,
             running: Semaphore::new(PARALLEL),
         })
     }
@@ -389,7 +390,6 @@ impl VerifierService {
         // Good until this returns.
         let pass = self.passes.issue(instance);
         let run = command::Run {
-            shim: &self.config.shim,
             programs: &self.programs,
             key: body.key.as_deref(),
             call,

@@ -265,6 +265,15 @@ async fn lasting(state: &Path, script: &str) -> TestServer {
     .await
 }
 
+/// Waits for the file by which a judge says how far it is.
+async fn until_there(mark: &Path) {
+    let deadline = Instant::now() + DEADLINE;
+    while !mark.exists() {
+        assert!(Instant::now() < deadline, "no {}", mark.display());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn one_that_was_written_survives_the_server_and_one_that_was_not_ends_with_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -281,11 +290,7 @@ async fn one_that_was_written_survives_the_server_and_one_that_was_not_ends_with
     assert_eq!(summary(&second, &written).await, before);
     assert_eq!(begin(&second, "job-1", json!({})).await, written);
     let unwritten = begin(&second, "job-1", json!({"force_new_summary": true})).await;
-    let deadline = Instant::now() + DEADLINE;
-    while !started.exists() {
-        assert!(Instant::now() < deadline, "the judge was never started");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_there(&started).await;
     second.stop().await;
     let left = processes_with(started.to_str().unwrap());
     assert_eq!(left, Vec::<String>::new(), "the judge outlived the server");
@@ -335,7 +340,9 @@ async fn one_whose_server_was_killed_is_failed_at_the_next_start() {
 async fn an_end_that_cannot_be_kept_is_tried_until_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    let server = lasting(&state, ECHO).await;
+    let written = dir.path().join("written");
+    let script = format!("({ECHO}); echo > {}", written.display());
+    let server = lasting(&state, &script).await;
     session(&server, "job-1", "s-1", "a").await;
     // A disk that takes no end of a summary.
     let disk = rusqlite::Connection::open(state.join("fleet.sqlite3")).unwrap();
@@ -344,6 +351,8 @@ async fn an_end_that_cannot_be_kept_is_tried_until_it_is() {
     )
     .unwrap();
     let id = begin(&server, "job-1", json!({})).await;
+    until_there(&written).await;
+    // The summary is there; its end is tried now, in vain.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(summary(&server, &id).await["status"], "running");
     disk.execute_batch("DROP TRIGGER full").unwrap();

@@ -1,5 +1,7 @@
 //! Follows a recovery plan: ends what was cut off, closes what is left, and records it.
 
+use std::collections::HashSet;
+
 use process_tree::{Stray, StraysEnd};
 use run_record::{InstanceId, RunRecord};
 use tokio::time::Instant;
@@ -50,9 +52,9 @@ pub(crate) async fn recover(
         let strays = Strays::of(record, unknown, Instant::now() + LISTING);
         let swept = sweep_in_time(service, &context.stop, &run, &strays, &plan.kept()).await;
         // Trials need not wait for what is still under way: the look at the end of this sitting does.
-        let found = swept.closed.iter().filter(|id| !strays.known.contains(id));
-        context.inherit_doubts(unknown.saturating_sub(found.count()));
-        let closed = swept.closed.into_iter().collect();
+        let closed: HashSet<InstanceId> = swept.closed.into_iter().collect();
+        let found = closed.difference(&strays.known).count();
+        context.inherit_doubts(unknown.saturating_sub(found));
         let released = plan.released(&closed, swept.proven_empty);
         if !released.is_empty() {
             context.record_all(released).await?;

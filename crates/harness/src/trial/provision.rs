@@ -181,10 +181,11 @@ async fn create(
         // An instance that an earlier, unanswered call may have made is not unmade by a later refusal.
         ambiguous |= error.is_ambiguous();
         if error.is_ambiguous() {
-            // Without patience of ours it may be still on its way; a broken connection has brought it or never will.
+            // A connection that broke has brought it or never will. Whoever answers for the service, or stops waiting
+            // for it, leaves it on its way.
             match error.kind() {
-                ServiceError::Timeout { .. } => context.left_under_way(),
-                _ => context.left_in_doubt(),
+                ServiceError::Network { .. } if error.attempts() <= 1 => context.left_in_doubt(),
+                _ => context.left_under_way(),
             }
         }
         let waited = refused_since.get_or_insert_with(Instant::now).elapsed();

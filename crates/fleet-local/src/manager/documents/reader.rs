@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use process_tree::{Limits, OutputSink, Shim, StdinSource, TreeCommand};
+use process_tree::{Limits, OutputSink, StdinSource, TreeCommand};
 use tokio::sync::Semaphore;
 
 use super::{Document, Kind};
@@ -34,7 +34,6 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Reads documents. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DocumentReader {
-    shim: Shim,
     program: PathBuf,
     programs: Programs,
     turns: Arc<Semaphore>,
@@ -57,9 +56,8 @@ pub enum DocumentError {
 
 impl DocumentReader {
     /// A reader whose processes are `program`, which calls [`super::document_main`] when its first argument is `__document`.
-    pub(crate) fn new(shim: Shim, program: PathBuf, programs: Programs) -> Self {
+    pub(crate) fn new(program: PathBuf, programs: Programs) -> Self {
         Self {
-            shim,
             program,
             programs,
             turns: Arc::new(Semaphore::new(PARALLEL)),
@@ -99,9 +97,7 @@ impl DocumentReader {
             file_bytes: Some(0),
             ..Limits::default()
         };
-        let started = self
-            .programs
-            .start("a reader of a document", &self.shim, command);
+        let started = self.programs.start("a reader of a document", command);
         let mut tree = started
             .await
             .map_err(|error| DocumentError::Start(error_chain(&error)))?;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_api::types::VerifierFailure;
-use process_tree::Shim;
 use sandbox::{Gate, Layers, child_filters};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +15,7 @@ use tokio::sync::Mutex;
 use super::venv::{self, PythonConfig, VenvError};
 use super::worker::{Worker, WorkerError};
 use crate::error_chain;
+use crate::programs::Programs;
 use crate::seam::InstanceView;
 use crate::verify::arguments::CallArguments;
 use crate::verify::bundle::Bundle;
@@ -67,7 +67,7 @@ impl From<WorkerError> for PythonError {
 #[derive(Debug)]
 pub(in crate::verify) struct RuntimeConfig {
     pub(in crate::verify) python: PythonConfig,
-    pub(in crate::verify) shim: Shim,
+    pub(in crate::verify) programs: Programs,
     pub(in crate::verify) base_url: String,
     pub(in crate::verify) confinement: Arc<Confinement>,
     pub(in crate::verify) passes: Arc<Passes>,
@@ -152,7 +152,7 @@ impl PythonRuntime {
     }
 
     async fn start(&self) -> Result<Worker, PythonError> {
-        let python = venv::python(&self.config.python, &self.config.shim).await?;
+        let python = venv::python(&self.config.python, &self.config.programs).await?;
         let mut env: Vec<(String, String)> = PASSED_ON
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
@@ -163,7 +163,7 @@ impl PythonRuntime {
         // Spares a request and a TLS context in every child; the managers here take any token.
         env.push(("RUNNER_AUTH_TOKEN".to_owned(), "local".to_owned()));
         let confinement = &self.config.confinement;
-        Ok(Worker::start(&python, &env, &self.config.shim, confinement).await?)
+        Ok(Worker::start(&python, &env, &self.config.programs, confinement).await?)
     }
 
     /// Runs one Python verifier.

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
-use process_tree::{LeaderStatus, OutputSink, Shim, TreeCommand};
+use process_tree::{LeaderStatus, OutputSink, TreeCommand};
 use sha2::{Digest as _, Sha256};
 
 use crate::error_chain;
+use crate::programs::Programs;
 
 /// The SDK that verifiers run with. Pinned: a verifier's result must not depend on the day.
 pub const SDK_VERSION: &str = "0.2.133";
@@ -122,7 +123,10 @@ pub enum VenvError {
 }
 
 /// The path of a Python that has the SDK; makes the environment if need be, which may take a minute.
-pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf, VenvError> {
+pub(super) async fn python(
+    config: &PythonConfig,
+    programs: &Programs,
+) -> Result<PathBuf, VenvError> {
     let (cache_dir, base, requirements) = match config {
         PythonConfig::Existing(python) => return Ok(python.clone()),
         PythonConfig::Managed {
@@ -133,7 +137,7 @@ pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf
     };
     fs::create_dir_all(cache_dir).map_err(VenvError::Folder)?;
     let cache_dir = fs::canonicalize(cache_dir).map_err(VenvError::Folder)?;
-    let (version, executable) = inspect(base, &cache_dir, shim).await?;
+    let (version, executable) = inspect(base, &cache_dir, programs).await?;
     let folder = cache_dir.join(name(&version, &executable, requirements));
     let python = folder.join("bin").join("python");
     if folder.join(STAMP).exists() && python.exists() {
@@ -152,7 +156,7 @@ pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf
         base,
         &["-m".into(), "venv".into(), folder.clone().into()],
         &cache_dir,
-        shim,
+        programs,
     )
     .await
     .map_err(|output| VenvError::Venv { output })?;
@@ -168,7 +172,7 @@ pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf
     .to_vec();
     install.push(format!("fleet-python=={SDK_VERSION}").into());
     install.extend(requirements.iter().map(OsString::from));
-    step(&python, &install, &cache_dir, shim)
+    step(&python, &install, &cache_dir, programs)
         .await
         .map_err(|output| VenvError::Install { output })?;
     fs::write(folder.join(STAMP), SDK_VERSION).map_err(VenvError::Folder)?;
@@ -177,7 +181,11 @@ pub(super) async fn python(config: &PythonConfig, shim: &Shim) -> Result<PathBuf
 }
 
 /// Version and real path of a Python.
-async fn inspect(base: &Path, folder: &Path, shim: &Shim) -> Result<(String, String), VenvError> {
+async fn inspect(
+    base: &Path,
+    folder: &Path,
+    programs: &Programs,
+) -> Result<(String, String), VenvError> {
     const PROGRAM: &str = "import os,sys;print('%d.%d' % sys.version_info[:2]);print(os.path.realpath(sys.executable))";
     let no_python = |reason: String| VenvError::NoPython {
         python: base.to_owned(),
@@ -187,7 +195,7 @@ async fn inspect(base: &Path, folder: &Path, shim: &Shim) -> Result<(String, Str
         base,
         &["-I".into(), "-c".into(), PROGRAM.into()],
         folder,
-        shim,
+        programs,
     )
     .await
     .map_err(no_python)?;
@@ -240,7 +248,7 @@ async fn step(
     program: &Path,
     arguments: &[OsString],
     folder: &Path,
-    shim: &Shim,
+    programs: &Programs,
 ) -> Result<String, String> {
     let mut command = TreeCommand::new(program, folder);
     command.args = arguments.to_vec();
@@ -251,7 +259,8 @@ async fn step(
         .collect();
     command.stdout = OutputSink::Memory { limit: OUTPUT };
     command.stderr = OutputSink::Memory { limit: OUTPUT };
-    let mut tree = process_tree::spawn(shim, command)
+    let mut tree = programs
+        .start("a program that makes a Python environment", command)
         .await
         .map_err(|error| error_chain(&error))?;
     let Ok(exit) = tokio::time::timeout(STEP_TIME, tree.wait()).await else {

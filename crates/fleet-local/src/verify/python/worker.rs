@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
-use process_tree::{OutputSink, ProcessTree, Shim, TreeCommand, TreeExit};
+use process_tree::{OutputSink, TreeCommand, TreeExit};
 use sandbox::{Gate, Layers, Policy, find_program};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::error_chain;
+use crate::programs::{Program, Programs};
 use crate::verify::confine::{Confinement, SandboxMode};
 
 /// File names and contents; the first one is executed.
@@ -88,7 +89,7 @@ impl Worker {
     pub(super) async fn start(
         python: &Path,
         env: &[(String, String)],
-        shim: &Shim,
+        programs: &Programs,
         confinement: &Confinement,
     ) -> Result<Self, WorkerError> {
         let search = std::env::var_os("PATH");
@@ -152,7 +153,8 @@ impl Worker {
         command.stdout = OutputSink::Memory { limit: OUTPUT };
         command.stderr = OutputSink::Memory { limit: OUTPUT };
         command.grace = GRACE;
-        let mut tree = process_tree::spawn(shim, command)
+        let mut tree = programs
+            .start("the Python worker", command)
             .await
             .map_err(WorkerError::Spawn)?;
 
@@ -260,7 +262,7 @@ async fn greet(listener: &UnixListener) -> io::Result<(BufReader<UnixStream>, Re
     Ok((control, serde_json::from_str(&line)?))
 }
 
-async fn ended_early(mut tree: ProcessTree) -> WorkerError {
+async fn ended_early(mut tree: Program) -> WorkerError {
     /// It has closed its end, so it is on its way out.
     const LEAVING: Duration = Duration::from_secs(5);
     let exit = if let Ok(exit) = tokio::time::timeout(LEAVING, tree.wait()).await {
@@ -276,7 +278,7 @@ async fn ended_early(mut tree: ProcessTree) -> WorkerError {
 
 /// Holds the process, its control connection and its folder until either end wants an end.
 async fn watch(
-    mut tree: ProcessTree,
+    mut tree: Program,
     control: BufReader<UnixStream>,
     folder: TempDir,
     ended: CancellationToken,
