@@ -1,15 +1,19 @@
 //! Every way in which an instance ends, and that nothing is left of it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use fleet_api::bundle::Bundle;
 use fleet_api::native_verifier;
+use fleet_local::verify::PythonConfig;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{DEADLINE, NOTES, TestServer, entries, id, processes_with};
+
+const VERIFIER: &str = "def verify(env):\n    return 1\n";
 
 #[tokio::test]
 async fn a_close_ends_processes_and_files_and_may_be_repeated() {
@@ -364,4 +368,43 @@ async fn a_program_that_verifies_does_not_outlive_the_server() {
     // Whoever asked is gone, and the server ends at once.
     server.stop().await;
     assert_eq!(processes_with(&mark), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_python_that_is_made_ready_does_not_keep_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    // Makes no environment, as slowly as a package index can be.
+    let (base, mark) = (dir.path().join("python"), dir.path().join("making"));
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = -I ]; then echo 3.11; echo /usr/bin/python3; exit; fi\necho > {}\nsleep 600\n",
+        mark.display()
+    );
+    std::fs::write(&base, script).unwrap();
+    std::fs::set_permissions(&base, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = TestServer::with(NOTES, |config| {
+        config.python = PythonConfig::Managed {
+            cache_dir: dir.path().join("cache"),
+            base: base.clone(),
+            requirements: Vec::new(),
+        };
+    })
+    .await;
+    let record = server.create_default().await;
+    let body = json!({
+        "sha256": Bundle::pack(VERIFIER).sha256(), "bundle": Bundle::pack(VERIFIER).to_base64(),
+        "args_array": [{"env": id(&record)}], "function_name": "verify", "timeout": 60,
+    });
+    // A client that stays for as long as it gets no answer.
+    let request = server.request(Method::POST, "/v1/verifiers/execute");
+    let client = tokio::spawn(request.json(&body).send());
+    let deadline = Instant::now() + DEADLINE;
+    while !mark.exists() {
+        assert!(Instant::now() < deadline, "nothing is made ready");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let stopped = tokio::time::timeout(DEADLINE, server.stop()).await;
+    stopped.expect("the server waits for the Python");
+    let left = processes_with(base.to_str().unwrap());
+    assert_eq!(left, Vec::<String>::new());
+    assert!(client.await.unwrap().is_err(), "there was no answer");
 }
