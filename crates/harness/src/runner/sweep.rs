@@ -104,13 +104,15 @@ async fn sweep(
     let (mut found, mut shown) = (false, HashSet::new());
     let mut passes = 0;
     while passes < PASSES {
+        // What the answer shows was true at this time or later, however long it takes.
+        let asked = Instant::now();
         let Some(live) = living(service, run, kept).await else {
             passes += 1;
             tokio::time::sleep(PAUSE).await;
             continue;
         };
         if live.is_empty() {
-            let awaits = shown.len() < strays.count && Instant::now() < strays.until;
+            let awaits = shown.len() < strays.count && asked < strays.until;
             // What was found is gone when two listings say so.
             let needed = if found { PAUSE } else { Duration::ZERO };
             if empty_since.get_or_insert_with(Instant::now).elapsed() >= needed && !awaits {
